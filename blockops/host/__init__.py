@@ -1,0 +1,1 @@
+"""The narrow seam to the host: every byte that the core moves goes through it."""
