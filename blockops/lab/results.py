@@ -1,0 +1,177 @@
+"""What a comparison found, as plain values: all that a report reads.
+
+    Results ─┬─ Cell       one contestant × use case × law: how many cases held, violated, could not
+             │             tell, did not exercise the law, or why it cannot be asked
+             ├─ Coverage   what was tried for one contestant and use case, and whether to the end
+             ├─ Violation  the smallest case of one distinct way to break a law, with its timeline
+             └─ Design, Purpose, versions, settings, worlds, …   what the rows and columns mean
+
+Nothing here computes a verdict and nothing knows a clock: whoever holds one sets `Results.timing`, the
+only part in which two runs of the same comparison differ.
+"""
+
+import enum
+from typing import Any
+
+import attrs
+
+SCHEMA = 1
+"""The version of the report's JSON form; raised when a reader of the old one would misread the new."""
+
+ACTORS = ("management", "hypervisor", "guest", "host", "fault")
+"""Who an event of a timeline belongs to, in the order in which the lanes are drawn."""
+
+World = dict[str, Any]
+"""What a drawn world, or one on given images, is made of: enough to build it again."""
+
+
+class Verdict(enum.Enum):
+    """What one law says about one case; not exercised never counts as held."""
+
+    HELD = "held"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+    NOT_EXERCISED = "not_exercised"
+
+
+@attrs.frozen
+class Law:
+    """A predicate on a case: when it applies and what it says, each as one sentence."""
+
+    id: str
+    precondition: str
+    says: str
+
+
+@attrs.frozen
+class Design:
+    """What a contestant is of, whatever its profile and manager; *page*: one of the page's proposals."""
+
+    id: str
+    title: str
+    author: str = ""
+    page: bool = False
+
+
+@attrs.frozen
+class Purpose:
+    """A use case as it was run: its id with the number of devices, and what management wants."""
+
+    id: str
+    says: str
+
+
+@attrs.frozen
+class Event:
+    """Something that one actor of a case did or suffered, at a step of the scheduler."""
+
+    step: int
+    actor: str = attrs.field(validator=attrs.validators.in_(ACTORS))
+    text: str
+
+
+@attrs.frozen
+class Cell:
+    """How one law fared over all cases of one contestant and use case.
+
+    *contestant* is the design's id ("freeze"); *inexpressible* is the reason why the design cannot be
+    asked for this use case, and all counts are zero then; *smallest* is the case to look at.
+    """
+
+    contestant: str
+    profile: str
+    manager: str
+    use_case: str
+    law: str
+    held: int = 0
+    violated: int = 0
+    unknown: int = 0
+    not_exercised: int = 0
+    inexpressible: str | None = None
+    smallest: str | None = None
+
+
+@attrs.frozen
+class Coverage:
+    """What was tried for one contestant (its full id) and use case.
+
+    *truncated*: some of the space that was promised was left out; *note* says in words what was sampled
+    or left out.
+    """
+
+    contestant: str
+    use_case: str
+    fault_points: int
+    kinds: tuple[str, ...]
+    cases: int
+    kills: int
+    manager_deaths: int
+    truncated: bool = False
+    note: str = ""
+
+
+@attrs.frozen
+class Violation:
+    """One distinct way in which a law broke: its smallest case, and how many cases broke it that way.
+
+    *signature* is equal for cases that broke alike; *fault_point* says in words what the fault hit;
+    *replay* is the command line that shows the case again.
+    """
+
+    case: str
+    law: str
+    sentence: str
+    timeline: tuple[Event, ...]
+    count: int
+    signature: str
+    fault_point: str
+    replay: str
+
+
+@attrs.frozen
+class Finding:
+    """A violation that Hypothesis found and shrank, with the world that it drew."""
+
+    violation: Violation
+    world: World
+
+
+@attrs.frozen
+class ToolSample:
+    """How many images the real `qemu-img check` looked at and found corrupt; *tool*: its version."""
+
+    checked: int = 0
+    corrupt: int = 0
+    tool: str | None = None
+
+
+@attrs.frozen
+class Timing:
+    """When a run began (ISO 8601, UTC) and how many seconds it took."""
+
+    started: str
+    seconds: float
+
+
+@attrs.frozen
+class Results:
+    """Everything that one comparison found.
+
+    *worlds* resolves the digests in case ids; *broken_invariants* are faults of our own core, never a
+    contestant's; *interrupted*: the run was stopped and the counts are of what had been judged by then.
+    """
+
+    versions: dict[str, str]
+    seed: int
+    settings: dict[str, Any]
+    coverage: tuple[Coverage, ...]
+    cells: tuple[Cell, ...]
+    violations: tuple[Violation, ...]
+    worlds: dict[str, World] = attrs.field(factory=dict)
+    broken_invariants: tuple[str, ...] = ()
+    interrupted: bool = False
+    qemu_img_sample: ToolSample = attrs.field(factory=ToolSample)
+    designs: tuple[Design, ...] = ()
+    purposes: tuple[Purpose, ...] = ()
+    timing: Timing | None = None
+    schema: int = SCHEMA
