@@ -1,0 +1,1 @@
+"""The four proposals, what they are compared with, and the command line that compares them."""
