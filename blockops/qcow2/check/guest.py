@@ -1,0 +1,141 @@
+"""The guest's way through an image: L1 tables, their L2 tables, and the clusters that those name.
+
+The active L1 table and those of internal snapshots may share L2 tables.  So every L2 table is read
+once, and each of its entries counts as many references as L1 entries lead to the table.  The copied
+flag is a promise of the active tables only (specification: "L1 table entry", "L2 table entry").
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from blockops.qcow2.check.ledger import Ledger
+from blockops.qcow2.check.report import Findings
+from blockops.qcow2.check.tables import Reader, live, stretches
+from blockops.qcow2.entries import (
+    ALL_BITS,
+    COMPRESSED,
+    COPIED,
+    OFFSET_MASK,
+    ZERO,
+    BadEntry,
+    Compressed,
+    decode_l2,
+)
+from blockops.qcow2.geometry import ENTRY_SIZE, Geometry
+
+_L1_RESERVED: Final = ALL_BITS & ~(COPIED | OFFSET_MASK)
+_L2_RESERVED: Final = ALL_BITS & ~(COPIED | COMPRESSED | ZERO | OFFSET_MASK)
+
+_BEYOND: Final = "it is beyond the end of the file"
+_UNALIGNED: Final = "it is not aligned to a cluster"
+_RESERVED_BITS: Final = "reserved bits are set"
+
+
+class GuestTables:
+    """Collects L2 tables from L1 tables, then counts what they refer to."""
+
+    __slots__ = ("_active", "_findings", "_ledger", "_reader", "_shape", "_times", "allocated")
+
+    def __init__(self, shape: Geometry, reader: Reader, ledger: Ledger, findings: Findings) -> None:
+        self._shape = shape
+        self._reader = reader
+        self._ledger = ledger
+        self._findings = findings
+        self._times: dict[int, int] = {}
+        self._active: dict[int, int] = {}
+        self.allocated = 0
+
+    def add_l1(self, name: str, offset: int, count: int, *, active: bool) -> None:
+        """Count the references of an L1 table of *count* entries, and remember its L2 tables."""
+        length = count * ENTRY_SIZE
+        if not length:
+            return
+        data = self._reader.read(offset, length)
+        if not self._ledger.own(name, offset, length):
+            self._findings.add(name, offset, None, _BEYOND)
+        for index, entry in live(data):
+            for problem in self._add_l2(entry, active):
+                self._findings.add(f"{name} entry {index}", offset + ENTRY_SIZE * index, entry, problem)
+
+    def _add_l2(self, entry: int, active: bool) -> Iterable[str]:
+        """Remember the L2 table that an L1 entry leads to; return what is wrong with the entry."""
+        offset = entry & OFFSET_MASK
+        if entry & _L1_RESERVED:
+            yield _RESERVED_BITS
+        if not offset:
+            return
+        self._times[offset] = self._times.get(offset, 0) + 1
+        if active:
+            self._active[offset] = self._active.get(offset, 0) + 1
+            yield from self._wrong_promise(entry, offset)
+
+    def _wrong_promise(self, entry: int, offset: int) -> Iterable[str]:
+        """Return what is wrong with the copied flag: it says that the refcount is exactly one."""
+        refcount = self._ledger.refcount(offset >> self._shape.cluster_bits)
+        if (refcount == 1) != bool(entry & COPIED):
+            yield f"the copied flag is {'set' if entry & COPIED else 'clear'} but the refcount is {refcount}"
+
+    def count_clusters(self) -> None:
+        """Count the references to all L2 tables, and theirs to the guest's clusters."""
+        for offset, times in self._times.items():
+            if not self._ledger.own("L2 table", offset, self._shape.cluster_size, times):
+                self._findings.add("L2 table", offset, None, _BEYOND)
+            if offset & self._shape.cluster_mask:
+                self._findings.add("L2 table", offset, None, _UNALIGNED)
+            data = self._reader.read(offset, self._shape.cluster_size)
+            self._count_entries(offset, data, times, self._active.get(offset, 0))
+
+    def _count_entries(self, table: int, data: bytes, times: int, active: int) -> None:
+        """Count the references of one L2 table.
+
+        Nearly all entries are plain: aligned, copied, to a cluster with refcount one.  With the copied
+        flag flipped such an entry is just an offset; whatever else is wrong makes it too large, not
+        aligned, or lets it meet another refcount.
+        """
+        ledger = self._ledger
+        left, stored, covered = ledger.left, ledger.stored, ledger.covered
+        bits, mask = self._shape.cluster_bits, self._shape.cluster_mask
+        for first, entries in stretches(data):
+            for index, entry in enumerate(entries, first):
+                if entry:
+                    cluster = (entry ^ COPIED) >> bits
+                    if 0 < cluster < covered and stored[cluster] == 1 and not entry & mask:
+                        left[cluster] -= times
+                        self.allocated += active
+                    else:
+                        self._count_unusual(table + ENTRY_SIZE * index, index, entry, times, active)
+
+    def _count_unusual(self, where: int, index: int, entry: int, times: int, active: int) -> None:
+        count = self._count_compressed if entry & COMPRESSED else self._count_standard
+        for problem in count(entry, times, active):
+            self._findings.add(f"L2 entry {index}", where, entry, problem)
+
+    def _count_standard(self, entry: int, times: int, active: int) -> Iterable[str]:
+        """Count the reference of a standard cluster descriptor; return what is wrong with it."""
+        if entry & _L2_RESERVED:
+            yield _RESERVED_BITS
+        if entry & ZERO and self._shape.version < 3:
+            yield "the zero flag is set, which version 2 does not have"
+        offset = entry & OFFSET_MASK
+        if not offset:
+            return
+        self.allocated += active
+        if offset & self._shape.cluster_mask:
+            yield _UNALIGNED
+        if not self._ledger.refer(offset, self._shape.cluster_size, times):
+            yield _BEYOND
+        if active:
+            yield from self._wrong_promise(entry, offset)
+
+    def _count_compressed(self, entry: int, times: int, active: int) -> Iterable[str]:
+        """Count the references of a compressed cluster, which may touch several host clusters."""
+        if entry & COPIED:
+            yield "the copied flag is set, which compressed clusters do not have"
+        self.allocated += active
+        try:
+            mapping = decode_l2(entry & ~COPIED, self._shape)
+        except BadEntry as error:
+            yield str(error)
+            return
+        if isinstance(mapping, Compressed) and not self._ledger.refer(mapping.host, mapping.length, times):
+            yield _BEYOND
