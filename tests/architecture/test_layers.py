@@ -34,7 +34,7 @@ INSIDE = {
         "entries",
         "geometry",
     ),
-    "blockops.host": ("posix", "memory", "names", "api"),
+    "blockops.host": ("posix", "memory", "names", "pages", "api"),
 }
 
 
