@@ -6,7 +6,6 @@ that is not supported here, is neither.
 """
 
 import enum
-from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -28,7 +27,7 @@ class Verdict(enum.Enum):
 
 @attrs.frozen
 class Finding:
-    """One thing wrong: which *structure*, where in the file (bytes), the value found, and what is wrong with it."""
+    """One thing wrong: in which *structure*, at which byte of the file, the value found, what is wrong."""
 
     structure: str
     offset: int | None
@@ -73,7 +72,7 @@ class CheckReport:
         return Verdict.LEAKS if self.leaks else Verdict.CLEAN
 
 
-class Enough(Exception):  # noqa: N818 - not an error: the image is corrupt beyond listing
+class Enough(Exception):
     """Ends a check whose verdict cannot change any more."""
 
 

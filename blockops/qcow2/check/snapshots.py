@@ -24,7 +24,7 @@ _MOST_EXTRA: Final = 1024
 def count_snapshots(
     header: Header, reader: Reader, ledger: Ledger, guest: GuestTables, findings: Findings
 ) -> None:
-    """Count the references to the snapshot table and to each snapshot's L1 table, whose L2 tables *guest* gets."""
+    """Count the snapshot table and each snapshot's L1 table, whose L2 tables *guest* gets."""
     if not header.snapshots:
         return
     shape, end = header.geometry, header.snapshots_offset
