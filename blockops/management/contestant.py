@@ -1,0 +1,83 @@
+"""A contestant: a proposal in a profile under a manager.
+
+The proposal brings its commands and, for each manager and use case, either a program or the reason why
+none can exist.  What a design leaves to management is part of the design, so it is judged together.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+from blockops.commands.profile import Profile
+from blockops.machine import Machine
+from blockops.management.desk import Desk
+from blockops.management.wish import ImageRef, Wish
+from blockops.qmp.command import Proposal
+from blockops.steps import Steps
+
+
+class Manager(enum.Enum):
+    """How management goes about it.
+
+    Naive stops at the first error and writes the configuration after a success.  Careful notes durably
+    what it is about to do, looks at what came of it, and undoes all that the commands allow.
+    """
+
+    NAIVE = "naive"
+    CAREFUL = "careful"
+
+
+Program: TypeAlias = Callable[[Desk, Wish], Steps[None]]
+"""Fulfils a wish.  Returning means that management believes it succeeded, a `BlockError` that it failed."""
+
+Restart: TypeAlias = Callable[[Desk, Mapping[str, ImageRef]], Steps[Mapping[str, ImageRef]]]
+"""After a crash of the hypervisor: from the configuration as it stands to the images to start with."""
+
+
+@attrs.frozen
+class Inexpressible:
+    """No fault-free sequence of the commands, with an idle guest, reaches the wanted end state."""
+
+    reason: str
+
+
+@attrs.frozen
+class Entry:
+    """A proposal as the catalogue lists it.
+
+    *page*: whether it is one of the wiki page's four.  *programs* has every use case for every manager.
+    """
+
+    id: str
+    title: str
+    author: str
+    page: bool
+    make: Callable[[Machine, Profile], Proposal]
+    profiles: tuple[Profile, ...]
+    programs: Mapping[Manager, Mapping[str, Program | Inexpressible]]
+    restart: Mapping[Manager, Restart]
+
+
+@attrs.frozen
+class Contestant:
+    """An entry in one profile under one manager."""
+
+    entry: Entry
+    profile: Profile
+    manager: Manager
+
+    @property
+    def id(self) -> str:
+        """The name in case ids: "freeze.as-posted.careful"."""
+        return f"{self.entry.id}.{self.profile.value}.{self.manager.value}"
+
+    def program(self, use_case: str) -> Program | Inexpressible:
+        """Return the program for *use_case*, or the reason why there is none."""
+        return self.entry.programs[self.manager][use_case]
+
+    @property
+    def restart(self) -> Restart:
+        """What decides, after a crash of the hypervisor, which images the machine starts with."""
+        return self.entry.restart[self.manager]
