@@ -1,0 +1,63 @@
+"""As-posted against hardened, naive against careful: whose doing a broken law is.
+
+For each design and law that broke anywhere, four tallies, and a reading of them.  What still breaks when
+hardened and carefully managed is "not removed by us" and no more than that: to call it inherent takes two
+histories with equal replies, notes and disk that need different answers, and no count shows such a pair.
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from blockops.lab.results import Cell
+from blockops.report.tally import Mark, Tally, tally
+
+
+class Reading(enum.Enum):
+    """What the four tallies of a law say about who breaks it."""
+
+    IMPLEMENTATION = "the implementation’s: mended by hardening, under either manager"
+    MANAGEMENT = "management’s: a careful manager avoids it, a naive one does not"
+    REMAINS = "remains: not removed by us"
+    ADDED = "hardening’s own: it does not break as posted"
+    OPEN = "open: not judged where it would be decided"
+
+
+@attrs.frozen
+class Contrast:
+    """One broken law of a design: its tallies by (profile, manager), and their reading."""
+
+    law: str
+    tallies: dict[tuple[str, str], Tally]
+    reading: Reading
+
+
+def contrasts(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[Contrast, ...]:
+    """Return a contrast for each of *laws* that one design's *cells* show broken anywhere."""
+    found = (_contrast([cell for cell in cells if cell.law == law], law) for law in laws)
+    return tuple(contrast for contrast in found if _broken(contrast.tallies.values()))
+
+
+def _contrast(cells: Sequence[Cell], law: str) -> Contrast:
+    keys = dict.fromkeys((cell.profile, cell.manager) for cell in cells)
+    tallies = {key: tally(cell for cell in cells if (cell.profile, cell.manager) == key) for key in keys}
+    return Contrast(law=law, tallies=tallies, reading=_reading(tallies))
+
+
+def _reading(tallies: dict[tuple[str, str], Tally]) -> Reading:
+    marks = {key: counts.mark for key, counts in tallies.items()}
+    posted = [mark for (profile, _), mark in marks.items() if profile != "hardened"]
+    hardened = [mark for (profile, _), mark in marks.items() if profile == "hardened"]
+    careful = marks.get(("hardened", "careful"), Mark.NOT_EXERCISED)
+    if Mark.VIOLATED in hardened and posted and Mark.VIOLATED not in posted:
+        return Reading.ADDED
+    if careful is Mark.VIOLATED:
+        return Reading.REMAINS
+    if careful is not Mark.HELD:
+        return Reading.OPEN
+    return Reading.MANAGEMENT if Mark.VIOLATED in hardened else Reading.IMPLEMENTATION
+
+
+def _broken(tallies: Iterable[Tally]) -> bool:
+    return any(counts.violated for counts in tallies)

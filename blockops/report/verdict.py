@@ -1,0 +1,153 @@
+"""Three sentences about a design, computed from its cells and from nothing else.
+
+    1  at its best: the laws that it broke where profile and manager did all that they could
+    2  implementation or design: what hardening removed, and what it did not
+    3  reach: what it cannot be asked for, and what it leaves to management
+
+No sentence knows a name: the same cells under another contestant's name read the same.  Identifiers
+stand in backquotes, which each form of the report sets in its own way.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from blockops.lab.results import Cell
+from blockops.report.tally import Mark, Tally, tally
+
+LISTED = 3
+"""How many identifiers a sentence names before it says how many more there are."""
+
+
+@attrs.frozen
+class Standing:
+    """One profile under one manager: its tally per law, and which of its use cases are inexpressible."""
+
+    profile: str
+    manager: str
+    tallies: dict[str, Tally]
+    use_cases: tuple[str, ...]
+    inexpressible: tuple[str, ...]
+
+    def marked(self, mark: Mark) -> tuple[str, ...]:
+        """The laws whose tally has *mark*, in the order of the laws."""
+        return tuple(law for law, counts in self.tallies.items() if counts.mark is mark)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        return self.marked(Mark.VIOLATED)
+
+    @property
+    def violations(self) -> int:
+        return sum(counts.violated for counts in self.tallies.values())
+
+
+def sentences(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[str, str, str]:
+    """Return the three sentences on a design whose *cells*, of all profiles and managers, are given.
+
+    *laws* are the ids of all laws, the gravest first.
+    """
+    if not cells:
+        return ("It was not run.", "So nothing is known of its hardening.", "Nor of its reach.")
+    profiles = _best_first(cells, lambda cell: cell.profile, ("hardened", "as-posted"))
+    managers = _best_first(cells, lambda cell: cell.manager, ("careful", "naive"))
+    at = {
+        (profile, manager): standing(cells, profile, manager, laws)
+        for profile in profiles
+        for manager in managers
+    }
+    best = at[profiles[0], managers[0]]
+    posted = at[profiles[1], managers[0]] if len(profiles) > 1 else None
+    naive = at[profiles[0], managers[1]] if len(managers) > 1 else None
+    return (_at_best(best), _hardening(best, posted), _reach(best, naive))
+
+
+def standing(cells: Iterable[Cell], profile: str, manager: str, laws: Sequence[str]) -> Standing:
+    """Return how *profile* under *manager* fared over all its use cases."""
+    own = [cell for cell in cells if (cell.profile, cell.manager) == (profile, manager)]
+    use_cases = tuple(dict.fromkeys(cell.use_case for cell in own))
+    cannot = {cell.use_case for cell in own if cell.inexpressible is not None}
+    return Standing(
+        profile=profile,
+        manager=manager,
+        tallies={law: tally(cell for cell in own if cell.law == law) for law in laws},
+        use_cases=use_cases,
+        inexpressible=tuple(use_case for use_case in use_cases if use_case in cannot),
+    )
+
+
+def _at_best(best: Standing) -> str:
+    who = f"At best ({best.profile}, {best.manager} manager)"
+    silent = (*best.marked(Mark.NOT_EXERCISED), *best.marked(Mark.INEXPRESSIBLE))
+    exercised = len(best.tallies) - len(silent)
+    unsaid = f"; {_listed(silent)} {_was(silent)} never exercised" if silent else ""
+    if not exercised:
+        return f"{who} no case exercised a law."
+    if not best.broken:
+        judged = sum(counts.judged for counts in best.tallies.values())
+        return f"{who} it broke none of {exercised} laws in {judged:,} judgements{unsaid}."
+    broke = [
+        f"`{law}` in {best.tallies[law].violated:,} of {best.tallies[law].judged:,} cases"
+        for law in best.broken[:LISTED]
+    ]
+    which = _joined(broke, _more(best.broken))
+    return f"{who} it broke {len(best.broken)} of {exercised} laws: {which}{unsaid}."
+
+
+def _hardening(best: Standing, posted: Standing | None) -> str:
+    if posted is None:
+        return "It was run in one profile only, so the design is not told apart from the implementation."
+    now = {law: counts.mark for law, counts in best.tallies.items()}
+    gone = tuple(law for law in posted.broken if now[law] is Mark.HELD)
+    stays = tuple(law for law in posted.broken if now[law] is Mark.VIOLATED)
+    unseen = tuple(law for law in posted.broken if law not in gone and law not in stays)
+    added = tuple(law for law in best.broken if law not in posted.broken)
+    parts = [
+        f"hardening mended {_listed(gone)}" if gone else "",
+        f"{_listed(stays)} {_stays(stays)} broken, not removed by us" if stays else "",
+        f"{_listed(unseen)}, broken as posted, was not judged when hardened" if unseen else "",
+        f"only hardened it breaks {_listed(added)}" if added else "",
+    ]
+    said = "; ".join(part for part in parts if part)
+    return f"{said[0].upper()}{said[1:]}." if said else "As posted it broke no law either."
+
+
+def _reach(best: Standing, naive: Standing | None) -> str:
+    number = len(best.use_cases)
+    everything = "its one use case" if number == 1 else f"all {number} use cases"
+    cannot = best.inexpressible
+    reach = f"It cannot express {_listed(cannot)}" if cannot else f"It expresses {everything}"
+    if naive is None:
+        return f"{reach}; only one manager was run."
+    also = tuple(law for law in naive.broken if law not in best.broken)
+    laws = f" and breaks also {_listed(also)}" if also else ""
+    return (
+        f"{reach}; a naive manager has {naive.violations:,} violations instead of {best.violations:,}{laws}."
+    )
+
+
+def _best_first(cells: Iterable[Cell], key: Callable[[Cell], str], order: tuple[str, ...]) -> list[str]:
+    """The values of *key* that occur, those of *order* first."""
+    found = dict.fromkeys(key(cell) for cell in cells)
+    return [*(value for value in order if value in found), *(v for v in found if v not in order)]
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return _joined([f"`{name}`" for name in ids[:LISTED]], _more(ids))
+
+
+def _more(ids: Sequence[str]) -> int:
+    return max(len(ids) - LISTED, 0)
+
+
+def _joined(parts: Sequence[str], more: int) -> str:
+    every = [*parts, f"{more} more"] if more else list(parts)
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
+
+
+def _was(ids: Sequence[str]) -> str:
+    return "was" if len(ids) == 1 else "were"
+
+
+def _stays(ids: Sequence[str]) -> str:
+    return "stays" if len(ids) == 1 else "stay"
