@@ -1,0 +1,111 @@
+"""A new, empty image: header, refcount table, refcount blocks and L1 table, in as few writes as possible.
+
+The header is written last: until then the file is not an image of any format, so what a crash leaves is
+refused by name instead of being half an image.
+"""
+
+from array import array
+from functools import lru_cache
+
+import attrs
+
+from blockops.errors import InvalidRequest
+from blockops.host.api import HostFile, write_fully
+from blockops.qcow2.entries import encode_refcounts, encode_table
+from blockops.qcow2.geometry import (
+    ENTRY_SIZE,
+    MAX_CLUSTER_BITS,
+    MIN_CLUSTER_BITS,
+    Geometry,
+    geometry,
+)
+from blockops.qcow2.header import Header, backing_format_extension, encode
+from blockops.units import SECTOR, HostOffset, round_up
+
+# Pieces with less than this between them are written as one: writing zeros is cheaper than another call.
+_BRIDGED = 4096
+
+
+def create(
+    file: HostFile,
+    *,
+    size: int,
+    cluster_size: int = 65536,
+    version: int = 3,
+    backing_file: str | None = None,
+    backing_format: str | None = None,
+) -> None:
+    """Make the empty, open *file* an image of *size* bytes (rounded up to sectors); nothing is flushed.
+
+    Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
+    """
+    size = round_up(size, SECTOR)
+    shape = _shape(file.path, size, cluster_size, version)
+    layout = _layout(shape, shape.l1_entries(size))
+    header = Header(
+        geometry=shape,
+        size=size,
+        l1_offset=layout.l1_offset,
+        l1_entries=shape.l1_entries(size),
+        refcount_table_offset=HostOffset(cluster_size),
+        refcount_table_clusters=layout.table_clusters,
+        extensions=() if backing_format is None else (backing_format_extension(backing_format),),
+        backing_file=backing_file,
+    )
+    pieces = _joined(((0, encode(header)), *layout.tables))
+    # Everything that is not written, the L1 table above all, reads as zeros.
+    file.truncate(layout.end)
+    for offset, data in reversed(pieces):
+        write_fully(file, offset, data)
+
+
+def _shape(path: str, size: int, cluster_size: int, version: int) -> Geometry:
+    bits = cluster_size.bit_length() - 1
+    if cluster_size != 1 << bits or not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
+        raise InvalidRequest(path, f"the cluster size cannot be {cluster_size}")
+    if version not in (2, 3):
+        raise InvalidRequest(path, f"there is no qcow2 version {version}")
+    shape = geometry(bits, version=version)
+    if not 0 <= size <= shape.max_size:
+        raise InvalidRequest(path, f"an image with clusters of {cluster_size} bytes cannot hold {size} bytes")
+    return shape
+
+
+@attrs.frozen
+class _Layout:
+    """Header, refcount table, refcount blocks, L1 table, in this order; *tables* holds the middle two."""
+
+    table_clusters: int
+    l1_offset: HostOffset
+    end: int
+    tables: tuple[tuple[int, bytes], ...]
+
+
+@lru_cache(maxsize=64)
+def _layout(shape: Geometry, l1_entries: int) -> _Layout:
+    l1_clusters = shape.clusters(l1_entries * ENTRY_SIZE)
+    blocks = table_clusters = 1
+    # Blocks and table count themselves too, so both grow until they cover the sum.
+    while (used := 1 + table_clusters + blocks + l1_clusters) > blocks * shape.block_entries:
+        blocks = -(-used >> shape.block_bits)
+        table_clusters = shape.clusters(blocks * ENTRY_SIZE)
+    first_block = 1 + table_clusters
+    offsets = range(first_block, first_block + blocks)
+    table = encode_table(array("Q", [cluster << shape.cluster_bits for cluster in offsets]))
+    counts = encode_refcounts(array("H", [1]) * used, shape.refcount_order)
+    l1 = HostOffset((first_block + blocks) << shape.cluster_bits)
+    end = used << shape.cluster_bits
+    tables = (shape.cluster_size, table), (first_block << shape.cluster_bits, counts)
+    return _Layout(table_clusters, l1, end, tables)
+
+
+def _joined(pieces: tuple[tuple[int, bytes], ...]) -> list[tuple[int, bytes]]:
+    """Return ascending *pieces* with near ones made one."""
+    joined = [pieces[0]]
+    for offset, data in pieces[1:]:
+        start, before = joined[-1]
+        if offset - start - len(before) <= _BRIDGED:
+            joined[-1] = start, before.ljust(offset - start, b"\0") + data
+        else:
+            joined.append((offset, data))
+    return joined

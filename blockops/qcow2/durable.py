@@ -1,0 +1,100 @@
+"""One image file for the layers above, and what of it is not known to be on disk yet.
+
+A failed flush may have dropped the dirty pages, and the host will not report it twice: a later flush
+that succeeds says nothing about them (reference: PostgreSQL's "fsyncgate", QEMU's file-posix).  So every
+write since the last good flush is remembered, and written again after a bad one.  The memory is bounded:
+beyond `REMEMBERED` bytes it is given up, and then a bad flush is final: no later one reports success.
+"""
+
+import contextlib
+import errno
+
+from blockops.errors import BlockError, Effect, HostError
+from blockops.host.api import HostFile, read_exactly, write_fully
+from blockops.units import MIB
+
+REMEMBERED = 4 * MIB
+
+
+class DurableFile:
+    """An open host file that never reports durable what may have been lost.
+
+    *end* is the first offset that nobody has ever written; *pending* says whether anything has been
+    written since the last good flush.
+    """
+
+    def __init__(self, file: HostFile) -> None:
+        self._file = file
+        self.path = file.path
+        self.end = file.size()
+        self.pending = False
+        self._flushed = False
+        self._unsure: dict[tuple[int, int], bytes] = {}
+        self._unsure_bytes = 0
+        self._forgotten = False
+        self._suspect = False
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return *length* bytes from *offset*, fewer only at the end of the file."""
+        return read_exactly(self._file, offset, length)
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of *data* at *offset*; after an error any prefix of it may be there."""
+        self.pending = True
+        # Before the write: what a failed one leaves behind the end is no longer untouched.
+        self.end = max(self.end, offset + len(data))
+        write_fully(self._file, offset, data)
+        self._remember(offset, data)
+
+    def flush(self) -> None:
+        """Make all writes durable, those included that an earlier failed flush may have dropped."""
+        if self._suspect:
+            self._write_again()
+        try:
+            self._file.flush()
+        except BlockError:
+            self._doubt()
+            raise
+        self.pending = False
+        self._flushed = True
+        self._forgotten = False
+        self._forget()
+
+    def settle(self) -> None:
+        """Flush, unless nothing was written since this handle's last good flush."""
+        if self.pending or not self._flushed:
+            self.flush()
+
+    def close(self) -> None:
+        """Release the handle and nothing else."""
+        self._file.close()
+
+    def _remember(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        if self._forgotten:
+            return
+        length = len(data)
+        if self._unsure_bytes + length > REMEMBERED:
+            self._forgotten = True
+            self._forget()
+            return
+        # Taken out first, so that the newest write of a place is also the last one written again.
+        if self._unsure.pop((offset, length), None) is None:
+            self._unsure_bytes += length
+        self._unsure[offset, length] = data if type(data) is bytes else bytes(data)
+
+    def _forget(self) -> None:
+        self._unsure.clear()
+        self._unsure_bytes = 0
+
+    def _doubt(self) -> None:
+        self._suspect = True
+        # At once, so that reads through this handle see what was written; failing that, the next flush must.
+        with contextlib.suppress(BlockError):
+            self._write_again()
+
+    def _write_again(self) -> None:
+        if self._forgotten:
+            raise HostError("flush", self.path, errno.EIO, effect=Effect.UNKNOWN)
+        for (offset, _), data in self._unsure.items():
+            write_fully(self._file, offset, data)
+        self._suspect = False
