@@ -61,5 +61,5 @@ def _count(
     count_snapshots(header, reader, ledger, guest, findings)
     guest.count_clusters()
     count_bitmaps(header, reader, ledger, findings)
-    ledger.count_refcounts()
+    ledger.count_blocks()
     return ledger.settle()

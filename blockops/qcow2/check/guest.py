@@ -62,12 +62,15 @@ class GuestTables:
         offset = entry & OFFSET_MASK
         if entry & _L1_RESERVED:
             yield _RESERVED_BITS
+        elif not offset:
+            yield "it has flags but leads nowhere"
         if not offset:
             return
         self._times[offset] = self._times.get(offset, 0) + 1
         if active:
             self._active[offset] = self._active.get(offset, 0) + 1
-            yield from self._wrong_promise(entry, offset)
+            if offset < self._reader.size:
+                yield from self._wrong_promise(entry, offset)
 
     def _wrong_promise(self, entry: int, offset: int) -> Iterable[str]:
         """Return what is wrong with the copied flag: it says that the refcount is exactly one."""
@@ -114,7 +117,7 @@ class GuestTables:
         """Count the reference of a standard cluster descriptor; return what is wrong with it."""
         if entry & _L2_RESERVED:
             yield _RESERVED_BITS
-        if entry & ZERO and self._shape.version < 3:
+        elif entry & ZERO and self._shape.version < 3:
             yield "the zero flag is set, which version 2 does not have"
         offset = entry & OFFSET_MASK
         if not offset:
@@ -124,7 +127,7 @@ class GuestTables:
             yield _UNALIGNED
         if not self._ledger.refer(offset, self._shape.cluster_size, times):
             yield _BEYOND
-        if active:
+        elif active:
             yield from self._wrong_promise(entry, offset)
 
     def _count_compressed(self, entry: int, times: int, active: int) -> Iterable[str]:

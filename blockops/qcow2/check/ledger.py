@@ -38,6 +38,9 @@ class Ledger:
         self._findings = findings
         self._table_offset = header.refcount_table_offset
         self._table = dict(live(reader.read(self._table_offset, header.refcount_table_clusters << self.bits)))
+        for index, entry in self._table.items():
+            if problem := self._flaw(entry):
+                self._blame(index, entry, problem)
         self.stored = self._read_stored(shape, reader)
         self.covered = len(self.stored)
         self.left = self.stored.copy()
@@ -102,27 +105,29 @@ class Ledger:
             self._owned[cluster] = (structure, times)
         return True
 
-    def count_refcounts(self) -> None:
+    def count_blocks(self) -> None:
         """Count the references of the refcount table to its blocks; to be called last."""
         for index, entry in self._table.items():
-            if problem := self._flaw(entry):
-                where = self._table_offset + ENTRY_SIZE * index
-                self._findings.add(f"refcount table entry {index}", where, entry, problem)
+            if self._flaw(entry):
+                continue
+            self.refer(entry, self._cluster_size)
+            cluster = entry >> self.bits
+            if self.references(cluster) != 1:
+                self._owned.pop(cluster, None)
+                self._blame(index, entry, "something else uses the refcount block too")
 
     def _flaw(self, entry: int) -> str | None:
-        """Count the reference of one entry of the refcount table; return what is wrong with it."""
         if entry & _RESERVED:
             return "reserved bits are set"
         if entry & (self._cluster_size - 1):
             return "the refcount block is not aligned to a cluster"
-        cluster = entry >> self.bits
-        if cluster >= self.clusters:
+        if entry >= self._size:
             return "the refcount block is beyond the end of the file"
-        self.refer(entry, self._cluster_size)
-        if self.references(cluster) == 1:
-            return None
-        self._owned.pop(cluster, None)
-        return "the refcount block is also used as something else"
+        return None
+
+    def _blame(self, index: int, entry: int, problem: str) -> None:
+        where = self._table_offset + ENTRY_SIZE * index
+        self._findings.add(f"refcount table entry {index}", where, entry, problem)
 
     def settle(self) -> tuple[Finding, ...]:
         """Note every cluster that is used more often than counted; return those that are leaked."""
