@@ -124,9 +124,9 @@ class MemoryDisk:
 
         Pages that have not changed since the last call are not hashed again, in forks neither.
         """
-        total = hashlib.blake2b(repr(sorted(self._folders)).encode(), digest_size=16)
+        total = hashlib.blake2b(ascii(sorted(self._folders)).encode(), digest_size=16)
         for name in sorted(self._files):
-            total.update(repr(name).encode() + self._files[name].digest())
+            total.update(ascii(name).encode() + self._files[name].digest())
         return total.hexdigest()
 
     def export(self, name: str, folder: HostFolder, target: str) -> None:
@@ -199,18 +199,20 @@ class MemoryDisk:
         return content
 
     def rename(self, old: str, new: str) -> None:
-        """Give the file *old* the name *new*; a file that had it loses it."""
+        """Give the file *old* the name *new*; a file that had it loses it.  Refusals in Linux's order."""
         if old in self._folders:
             raise HostError("rename", old, errno.EISDIR)
-        self._demand_parents("rename", old)
-        self._demand_parents("rename", new, culprit=old)
+        _refuse("rename", old, _flaw(old) or _flaw(new) or self._no_way_to(old) or self._no_way_to(new))
         content = self.content("rename", old)
-        if new in self._folders:
-            # Linux looks for a folder moved into itself first, and so says ENOTEMPTY for "a/b" to "a".
-            inside = old.startswith(new.rstrip("/") + "/")
-            raise HostError("rename", old, errno.ENOTEMPTY if inside else errno.EISDIR)
+        _refuse("rename", old, _too_long(new) or self._no_target(old, new))
         del self._files[old]
         self._files[new] = content
+
+    def _no_target(self, old: str, new: str) -> int:
+        if new not in self._folders:
+            return 0
+        # Linux looks for a folder moved into itself first, and so says ENOTEMPTY for "a/b" to "a".
+        return errno.ENOTEMPTY if _below(new, old) else errno.EISDIR
 
     def unlink(self, path: str) -> None:
         """Remove the name *path*; handles keep the content."""
@@ -236,18 +238,23 @@ class MemoryDisk:
             self._demand_parents(operation, path)
             raise HostError(operation, path, errno.ENOTDIR if path in self._files else errno.ENOENT)
 
-    def _demand_parents(self, operation: str, path: str, culprit: str | None = None) -> None:
+    def _demand_parents(self, operation: str, path: str) -> None:
         """Fail where the kernel would on its way to *path*: a name that cannot be, a folder missing."""
-        if code := _flaw(path) or self._flaw_above(path):
-            raise HostError(operation, culprit or path, code)
+        _refuse(operation, path, _flaw(path) or self._no_way_to(path) or _too_long(path))
 
-    def _flaw_above(self, path: str) -> int:
+    def _no_way_to(self, path: str) -> int:
+        """Return why the folder that *path* is in cannot be reached, an errno, or 0."""
         parent = posixpath.dirname(path)
         if parent in self._folders:
-            return _too_long(posixpath.basename(path))
+            return 0
         if parent in self._files:
             return errno.ENOTDIR
-        return self._flaw_above(parent) or errno.ENOENT
+        return self._no_way_to(parent) or _too_long(parent) or errno.ENOENT
+
+
+def _refuse(operation: str, path: str, code: int) -> None:
+    if code:
+        raise HostError(operation, path, code)
 
 
 def _flaw(path: str) -> int:
@@ -261,8 +268,10 @@ def _flaw(path: str) -> int:
     return errno.ENAMETOOLONG if len(encoded) > MAX_PATH else 0
 
 
-def _too_long(name: str) -> int:
-    return errno.ENAMETOOLONG if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME else 0
+def _too_long(path: str) -> int:
+    """Return ENAMETOOLONG if the last part of *path* is longer than a name can be, or 0."""
+    name = posixpath.basename(path).encode("utf-8", "surrogateescape")
+    return errno.ENAMETOOLONG if len(name) > MAX_NAME else 0
 
 
 def _below(top: str, path: str) -> str:

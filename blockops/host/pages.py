@@ -116,7 +116,7 @@ class Content:
     def digest(self) -> bytes:
         """Return a hash of the bytes; which of the zeroes are holes makes no difference."""
         if self._digest is None:
-            total = hashlib.blake2b(b"%d" % self.size, digest_size=16)
+            total = hashlib.blake2b(b"%d;" % self.size, digest_size=16)
             for number, page in sorted(self.pages.items()):
                 if page != _HOLE:
                     total.update(b"%d:" % number + self._page_digest(number, page))
@@ -150,5 +150,5 @@ class AdoptedContent(Content):
 def adopted(name: str, file: HostFile) -> AdoptedContent:
     """Return the content of *file*, which its *name* and size stand for in digests."""
     size = file.size()
-    identity = hashlib.blake2b(f"adopted {size} {name!r}".encode(), digest_size=16)
+    identity = hashlib.blake2b(f"adopted {size} {name!a}".encode(), digest_size=16)
     return AdoptedContent(size, digest=identity.digest(), file=file)

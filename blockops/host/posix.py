@@ -175,7 +175,7 @@ class PosixFolder:
         """Rename a file; a folder is EISDIR, as source or as target."""
         source, target = self.resolve(old), self.resolve(new)
         try:
-            if stat.S_ISDIR(os.lstat(source).st_mode):
+            if _is_folder(source):
                 raise OSError(errno.EISDIR, "")
             os.rename(source, target)
         except _FAILURES as error:
@@ -247,6 +247,14 @@ def _demand_regular(descriptor: int) -> None:
         raise OSError(errno.EISDIR, "")
     if not stat.S_ISREG(mode):
         raise OSError(errno.ENOTSUP, "")
+
+
+def _is_folder(path: str) -> bool:
+    """Whether there is a folder; where nobody can tell, the call that follows will say why."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except _FAILURES:
+        return False
 
 
 def _files_below(top: str) -> Iterator[str]:

@@ -7,14 +7,15 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from blockops.errors import Effect, HostError
 from blockops.host.api import LockMode
 from blockops.host.posix import PosixFile, PosixFolder
-from tests.contracts.host_contract import Host, HostContract
+from tests.contracts.host_contract import HostContract
+from tests.contracts.host_world import Host, code_of
 
 
 class TestPosixHost(HostContract):
@@ -22,12 +23,6 @@ class TestPosixHost(HostContract):
     def host(self, tmp_path: pathlib.Path) -> Host:
         (tmp_path / "sub").mkdir()
         return Host(PosixFolder(tmp_path), PosixFolder(tmp_path))
-
-
-def code_of(call: Callable[[], object]) -> int:
-    with pytest.raises(HostError) as caught:
-        call()
-    return caught.value.code
 
 
 @pytest.fixture
