@@ -1,0 +1,183 @@
+"""What the careful manager's programs share: notes, looking, cleaning up.
+
+Its notes are `intend` (these devices are about to go from old to new images), then one that ends it:
+`done`, `undo` or `restarted`.  The configuration says "old" until `done`.  So whoever restarts the machine
+after a crash finds in the last notes, where they are `intend`, what was under way.
+
+It deletes a file only where it knows both that the file is its own (no such name existed when it began)
+and that the hypervisor does not use it (`query-block` says so, or an answer did).  Without an answer
+nothing is known, so nothing is deleted.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import attrs
+
+from blockops.errors import BlockError
+from blockops.graph.formats import resolve_backing
+from blockops.management.contestant import Program
+from blockops.management.desk import Desk, GaveUp, NoAnswer, Replied
+from blockops.management.programs import Move, configure_new, delete_if_there, onto_overlays, overlay
+from blockops.management.wish import DiskWish, ImageRef, Wish
+from blockops.steps import Steps
+
+
+def attempt(steps: Steps[object]) -> Steps[BlockError | None]:
+    """Try something and return its error instead of raising it."""
+    try:
+        yield from steps
+    except BlockError as error:
+        return error
+    return None
+
+
+def demand_free(desk: Desk, paths: Iterable[str]) -> Steps[None]:
+    """Raise `GaveUp` where one of the names is taken: whoever owns that file still needs it."""
+    for path in paths:
+        if (yield from desk.exists(path)):
+            raise GaveUp(f"nothing was begun: {path} exists already")
+
+
+def intend(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Note that these devices are about to move, all or none."""
+    yield from desk.note("intend", moves=[attrs.asdict(move) for move in moves])
+
+
+def done(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Record that these devices have moved."""
+    yield from configure_new(desk, moves)
+    yield from desk.note("done")
+
+
+@attrs.frozen
+class Live:
+    """What `query-block` says: the file that each device with a medium shows, and all files that it names."""
+
+    tops: Mapping[str, str]
+    used: frozenset[str]
+
+    def shows(self, device: str, image: ImageRef) -> bool:
+        """Whether the device shows this image (through a mirror, perhaps)."""
+        return self.tops.get(device) == image.path
+
+
+def look(desk: Desk) -> Steps[Live]:
+    """Ask the hypervisor which images its devices show; raises `NoAnswer` where it does not say."""
+    rows = cast(list[dict[str, Any]], (yield from desk.must("query-block")))
+    shown = {row["device"]: row["inserted"] for row in rows if "inserted" in row}
+    tops = {device: desk.host.resolve(inserted["file"]) for device, inserted in shown.items()}
+    backings = [
+        resolve_backing(tops[device], inserted["backing_file"])
+        for device, inserted in shown.items()
+        if "backing_file" in inserted
+    ]
+    return Live(tops, frozenset([*tops.values(), *backings]))
+
+
+def has_moved(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
+    """Ask the hypervisor whether every device shows its new image after all."""
+    live = yield from look(desk)
+    return all(live.shows(move.device, move.new) for move in moves)
+
+
+def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Let each device that shows another image, or none, show its old one again.
+
+    What the guest wrote meanwhile is in the new image and is lost: no command of 2012 brings it back.
+    Answers are not looked at: `clean_up` sees what came of it.
+    """
+    live = yield from look(desk)
+    yield from desk.note("undo")
+    for move in moves:
+        if not live.shows(move.device, move.old):
+            yield from _reopened(desk, move.device, move.old)
+
+
+def _reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
+    """Send a `drive-reopen`, with an explicit format (probing could mistake a raw image); return if it worked."""
+    answer = yield from desk.execute("drive-reopen", device=device, source=image.path, format=image.format)
+    return isinstance(answer, Replied) and answer.ok
+
+
+def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -> Steps[bool]:
+    """Let the books say what the devices show, delete the new images of those that show their old one.
+
+    *leftovers* are further files of our own, deleted where all is as before: `query-block` does not name
+    the target of a mirror.  A device that shows nothing keeps its files.  Returns whether every device
+    shows its old image.
+    """
+    live = yield from look(desk)
+    moved = {move.device: move.new for move in moves if live.shows(move.device, move.new)}
+    stayed = {move.device: move.old for move in moves if live.shows(move.device, move.old)}
+    yield from desk.configure(moved | stayed)
+    yield from desk.note("undo", moved=list(moved), stayed=list(stayed))
+    restored = len(stayed) == len(moves)
+    unused = [move.new.path for move in moves if move.device in stayed and move.new.path not in live.used]
+    for path in [*unused, *(leftovers if restored else ())]:
+        yield from delete_if_there(desk, path)
+    return restored
+
+
+def settle(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:
+    """End a failed attempt: clean up, and raise `GaveUp` that says how it ended."""
+    restored = yield from clean_up(desk, moves, leftovers)
+    raise GaveUp("all disks are as before" if restored else "some disks have moved", why)
+
+
+def undo(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:
+    """End a failed attempt on the old images, where `drive-reopen` can bring them back; raises `GaveUp`."""
+    yield from reopen_old(desk, moves)
+    yield from settle(desk, moves, why, leftovers)
+
+
+def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
+    """End a failed migration: reopen on the source, which drops the mirrors, and delete the destination.
+
+    A disk that has left its old image goes to its overlay, which holds what the guest wrote since; for
+    one that shows nothing the configuration says which.  Files of a disk whose reopen failed are kept.
+    Raises `GaveUp`.
+    """
+    live = yield from look(desk)
+    shown = {device: image.path for device, image in desk.configuration().items()} | dict(live.tops)
+    yield from desk.note("undo")
+    sources: dict[str, ImageRef] = {}
+    for disk in wish.disks:
+        source = disk.old if shown.get(disk.device) == disk.old.path else overlay(disk)
+        if live.shows(disk.device, disk.old) or (yield from _reopened(desk, disk.device, source)):
+            sources[disk.device] = source
+    yield from desk.configure(sources)
+    for disk in wish.disks:
+        if disk.device in sources:
+            yield from _delete_all_but(desk, disk, sources[disk.device])
+    left = [disk.device for disk in wish.disks if disk.device not in sources]
+    raise GaveUp(f"not on the source: {', '.join(left)}" if left else "all disks are on the source", why)
+
+
+def _delete_all_but(desk: Desk, disk: DiskWish, source: ImageRef) -> Steps[None]:
+    own = [disk.target, disk.target_base] + ([disk.overlay] if source == disk.old else [])
+    for path in own:
+        yield from delete_if_there(desk, path)
+
+
+def looked_up(program: Program, reset: Callable[[Desk, Wish], Steps[object]] | None = None) -> Program:
+    """Return the program that tries again, once, after it has looked what came of the first attempt.
+
+    *reset* first ends whatever state the first attempt may have left open in the hypervisor.
+    """
+
+    def retry(desk: Desk, wish: Wish) -> Steps[None]:
+        moves = onto_overlays(wish)
+        failure = yield from attempt(program(desk, wish))
+        if failure is None:
+            return
+        if reset is not None:
+            yield from reset(desk, wish)
+        if (yield from has_moved(desk, moves)):
+            yield from done(desk, moves)
+            return
+        if isinstance(failure, NoAnswer):
+            yield from clean_up(desk, moves)
+        yield from program(desk, wish)
+
+    return retry
