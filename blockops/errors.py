@@ -117,7 +117,15 @@ class InvalidRequest(BlockError):
 
 @attrs.define(eq=False)
 class CommandError(BlockError):
-    """A command failed; the subclasses are the error classes of QMP in 2012."""
+    """A command failed; the subclasses are the error classes of QMP in 2012.
+
+    *leftovers*: files that the command made, should have removed again, and could not remove.
+    """
+
+    leftovers: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+
+    def __str__(self) -> str:
+        return self.message + "".join(f"; could not remove '{name}'" for name in self.leftovers)
 
 
 @attrs.define(eq=False)
