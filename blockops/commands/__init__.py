@@ -1,0 +1,1 @@
+"""The commands that several proposals share, each once, in both profiles."""
