@@ -1,0 +1,1 @@
+"""Commands as QMP sees them: names, JSON arguments, replies."""
