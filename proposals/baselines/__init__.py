@@ -1,0 +1,1 @@
+"""What the four proposals are compared with."""
