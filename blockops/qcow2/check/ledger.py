@@ -137,7 +137,7 @@ class Ledger:
         for cluster, (structure, times) in self._owned.items():
             if self.refcount(cluster) > times and not self.left[cluster]:
                 self._findings.add(
-                    structure, cluster << self.bits, None, "its cluster is also used otherwise"
+                    structure, cluster << self.bits, None, "something else uses its cluster too"
                 )
         return tuple(self._leaks()) if any(self.left) else ()
 
