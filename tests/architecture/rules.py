@@ -37,7 +37,7 @@ EXCEPTIONS = {
 # Every dependency has its place: whoever replaces one knows where to look.
 DEPENDENCIES = {
     "attrs": ("blockops/", "proposals/"),
-    "cattrs": ("blockops/qmp/", "blockops/lab/", "blockops/report/", "proposals/"),
+    "cattrs": ("blockops/qmp/", "blockops/management/", "blockops/lab/", "blockops/report/", "proposals/"),
     "click": ("proposals/cli",),
     "rich": ("proposals/cli", "blockops/report/"),
     "jinja2": ("blockops/report/",),
