@@ -95,7 +95,7 @@ def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 
 
 def _reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
-    """Send a `drive-reopen`, with an explicit format (probing could mistake a raw image); return if it worked."""
+    """Send a `drive-reopen`, never left to probing (a raw image can look like any); return if it worked."""
     answer = yield from desk.execute("drive-reopen", device=device, source=image.path, format=image.format)
     return isinstance(answer, Replied) and answer.ok
 
@@ -172,7 +172,7 @@ def looked_up(program: Program, reset: Callable[[Desk, Wish], Steps[object]] | N
         if failure is None:
             return
         if reset is not None:
-            yield from reset(desk, wish)
+            yield from attempt(reset(desk, wish))
         if (yield from has_moved(desk, moves)):
             yield from done(desk, moves)
             return
