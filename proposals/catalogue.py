@@ -1,0 +1,21 @@
+"""Everybody who is compared: the page's four proposals, then the baselines."""
+
+from blockops.management.contestant import Contestant, Entry, Manager
+from proposals.baselines.entry import ENTRIES as BASELINES
+from proposals.drive_migrate.entry import ENTRY as DRIVE_MIGRATE
+from proposals.freeze.entry import ENTRY as FREEZE
+from proposals.group_snapshot.entry import ENTRY as GROUP_SNAPSHOT
+from proposals.transaction.entry import ENTRY as TRANSACTION
+
+ENTRIES: tuple[Entry, ...] = (GROUP_SNAPSHOT, DRIVE_MIGRATE, TRANSACTION, FREEZE, *BASELINES)
+"""In the order of the page."""
+
+
+def contestants() -> tuple[Contestant, ...]:
+    """Return every entry in each of its profiles under each manager."""
+    return tuple(
+        Contestant(entry, profile, manager)
+        for entry in ENTRIES
+        for profile in entry.profiles
+        for manager in Manager
+    )

@@ -1,0 +1,18 @@
+"""drive-reopen and drive-migrate as the catalogue lists it."""
+
+from blockops.commands.profile import Profile
+from blockops.management.contestant import Entry
+from blockops.management.restart import RESTART
+from proposals.drive_migrate.commands import DriveMigrateCommands
+from proposals.drive_migrate.management import PROGRAMS
+
+ENTRY = Entry(
+    id="drive-migrate",
+    title="drive-reopen and drive-migrate, one device a call",
+    author="Federico Simoncelli",
+    page=True,
+    make=DriveMigrateCommands,
+    profiles=tuple(Profile),
+    programs=PROGRAMS,
+    restart=RESTART,
+)

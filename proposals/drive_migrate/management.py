@@ -1,0 +1,185 @@
+"""What drive-reopen and drive-migrate leave to management: one call a device, and the guest runs between.
+
+A roll-back by `drive-reopen` takes a device back to an image that lacks what the guest wrote meanwhile:
+the careful manager has nothing better, and the lab shows what it costs.
+"""
+
+from collections.abc import Mapping
+
+from blockops.errors import BlockError
+from blockops.management.careful import (
+    attempt,
+    clean_up,
+    demand_free,
+    done,
+    has_moved,
+    intend,
+    looked_up,
+    reopen_old,
+    stay_on_source,
+    undo,
+)
+from blockops.management.contestant import Inexpressible, Manager, Program
+from blockops.management.desk import Desk, GaveUp
+from blockops.management.programs import (
+    Move,
+    configure_new,
+    copy_bases,
+    delete_sources,
+    destination_files,
+    make_overlays,
+    make_targets,
+    onto_overlays,
+    onto_targets,
+    repeated,
+)
+from blockops.management.use_cases import LEAF_FORMAT
+from blockops.management.wish import DiskWish, Wish
+from blockops.steps import Steps
+
+# ------------------------------------------------------------------------------------------------ naive
+
+
+def naive_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Snapshot one disk after the other."""
+    for disk in wish.disks:
+        yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+    yield from configure_new(desk, onto_overlays(wish))
+
+
+def naive_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, then reopen one disk after the other on its own."""
+    yield from make_overlays(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("drive-reopen", device=disk.device, source=disk.overlay)
+    yield from configure_new(desk, onto_overlays(wish))
+
+
+def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt, disk after disk: mirror, copy, reopen, delete."""
+    yield from make_overlays(desk, wish)
+    yield from make_targets(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("drive-migrate", device=disk.device, dest=disk.target, new_source=disk.overlay)
+    yield from configure_new(desk, onto_overlays(wish))
+    yield from copy_bases(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("drive-reopen", device=disk.device, source=disk.target)
+    yield from configure_new(desk, onto_targets(wish))
+    yield from delete_sources(desk, wish)
+
+
+def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Snapshot the first disk, then reopen it on its old image."""
+    first = wish.disks[0]
+    yield from desk.must("blockdev-snapshot-sync", device=first.device, snapshot_file=first.overlay)
+    yield from desk.must("drive-reopen", device=first.device, source=first.old.path)
+    yield from desk.delete(first.overlay)
+
+
+# ---------------------------------------------------------------------------------------------- careful
+
+
+def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Snapshot one disk after the other; after an error reopen those done on their old images."""
+    moves = onto_overlays(wish)
+    yield from demand_free(desk, [move.new.path for move in moves])
+    try:
+        for move in moves:
+            yield from intend(desk, [move])
+            yield from _snapshot(desk, move)
+    except BlockError as why:
+        if not (yield from has_moved(desk, moves)):
+            yield from undo(desk, moves, why)
+    yield from done(desk, moves)
+
+
+def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, reopen disk after disk; after an error reopen all on their old images."""
+    moves = onto_overlays(wish)
+    yield from demand_free(desk, [move.new.path for move in moves])
+    try:
+        yield from make_overlays(desk, wish)
+        yield from intend(desk, moves)
+        yield from _reopen_all(desk, moves)
+    except BlockError as why:
+        if not (yield from has_moved(desk, moves)):
+            yield from undo(desk, moves, why)
+    yield from done(desk, moves)
+
+
+def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt, disk after disk; after an error every disk stays on the source."""
+    onto_source, onto_destination = onto_overlays(wish), onto_targets(wish)
+    yield from demand_free(desk, [move.new.path for move in onto_source] + destination_files(wish))
+    try:
+        yield from make_overlays(desk, wish)
+        yield from make_targets(desk, wish)
+        yield from intend(desk, onto_source)
+        for disk in wish.disks:
+            yield from _migrate(desk, disk)
+        yield from done(desk, onto_source)
+        yield from copy_bases(desk, wish)
+        yield from intend(desk, onto_destination)
+        yield from _reopen_all(desk, onto_destination)
+    except BlockError as why:
+        if not (yield from has_moved(desk, onto_destination)):
+            yield from stay_on_source(desk, wish, why)
+    yield from done(desk, onto_destination)
+    yield from delete_sources(desk, wish)
+
+
+def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Snapshot the first disk, reopen it on its old image whatever the answer was, and look."""
+    moves = onto_overlays(wish)[:1]
+    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from intend(desk, moves)
+    yield from attempt(_snapshot(desk, moves[0]))
+    yield from reopen_old(desk, moves)
+    if not (yield from clean_up(desk, moves)):
+        raise GaveUp(f"{moves[0].device} cannot be brought back")
+
+
+def _snapshot(desk: Desk, move: Move) -> Steps[None]:
+    yield from desk.must(
+        "blockdev-snapshot-sync",
+        device=move.device,
+        snapshot_file=move.new.path,
+        format=move.new.format,
+    )
+
+
+def _migrate(desk: Desk, disk: DiskWish) -> Steps[None]:
+    yield from desk.must(
+        "drive-migrate",
+        device=disk.device,
+        dest=disk.target,
+        dest_format=LEAF_FORMAT,
+        new_source=disk.overlay,
+        source_format=LEAF_FORMAT,
+    )
+
+
+def _reopen_all(desk: Desk, moves: list[Move]) -> Steps[None]:
+    for move in moves:
+        yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
+
+
+PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
+    Manager.NAIVE: {
+        "group-snapshot": naive_group_snapshot,
+        "migrate-one": naive_migrate,
+        "migrate-many": naive_migrate,
+        "switch-many": naive_switch,
+        "give-up": naive_give_up,
+        "retry": repeated(naive_group_snapshot),
+    },
+    Manager.CAREFUL: {
+        "group-snapshot": careful_group_snapshot,
+        "migrate-one": careful_migrate,
+        "migrate-many": careful_migrate,
+        "switch-many": careful_switch,
+        "give-up": careful_give_up,
+        "retry": looked_up(careful_group_snapshot),
+    },
+}

@@ -1,0 +1,240 @@
+"""What freeze and unfreeze leave to management: all error handling, and never to leave a device frozen.
+
+The naive manager stops at the first error, and what it froze stays frozen.  The careful one rolls back
+while the guest still waits, so that nothing the guest wrote is lost, and thaws whatever happened.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from blockops.errors import BlockError
+from blockops.management.careful import (
+    attempt,
+    clean_up,
+    demand_free,
+    done,
+    intend,
+    looked_up,
+    reopen_old,
+    stay_on_source,
+    undo,
+)
+from blockops.management.contestant import Inexpressible, Manager, Program
+from blockops.management.desk import Desk, GaveUp
+from blockops.management.programs import (
+    Move,
+    configure_new,
+    copy_bases,
+    delete_sources,
+    destination_files,
+    make_overlays,
+    make_targets,
+    onto_overlays,
+    onto_targets,
+    repeated,
+)
+from blockops.management.use_cases import LEAF_FORMAT
+from blockops.management.wish import Wish
+from blockops.steps import Steps
+
+# ------------------------------------------------------------------------------------------------ naive
+
+
+def naive_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Freeze all disks, snapshot each, unfreeze."""
+    yield from _freeze(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+    yield from _unfreeze(desk, wish)
+    yield from configure_new(desk, onto_overlays(wish))
+
+
+def naive_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, freeze all disks, reopen each, unfreeze."""
+    yield from make_overlays(desk, wish)
+    yield from _freeze(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("drive-reopen", device=disk.device, source=disk.overlay)
+    yield from _unfreeze(desk, wish)
+    yield from configure_new(desk, onto_overlays(wish))
+
+
+def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt, frozen twice: for snapshot and mirror, and for the switch."""
+    yield from make_targets(desk, wish)
+    yield from _freeze(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+        yield from desk.must("drive-mirror", device=disk.device, dest=disk.target)
+    yield from _unfreeze(desk, wish)
+    yield from configure_new(desk, onto_overlays(wish))
+    yield from copy_bases(desk, wish)
+    yield from _freeze(desk, wish)
+    for disk in wish.disks:
+        yield from desk.must("drive-reopen", device=disk.device, source=disk.target)
+    yield from _unfreeze(desk, wish)
+    yield from configure_new(desk, onto_targets(wish))
+    yield from delete_sources(desk, wish)
+
+
+def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Freeze all disks, snapshot the first, reopen it on its old image, unfreeze."""
+    first = wish.disks[0]
+    yield from _freeze(desk, wish)
+    yield from desk.must("blockdev-snapshot-sync", device=first.device, snapshot_file=first.overlay)
+    yield from desk.must("drive-reopen", device=first.device, source=first.old.path)
+    yield from _unfreeze(desk, wish)
+    yield from desk.delete(first.overlay)
+
+
+def _freeze(desk: Desk, wish: Wish) -> Steps[None]:
+    for disk in wish.disks:
+        yield from desk.must("blockdev-freeze", device=disk.device)
+
+
+def _unfreeze(desk: Desk, wish: Wish) -> Steps[None]:
+    for disk in wish.disks:
+        yield from desk.must("blockdev-unfreeze", device=disk.device)
+
+
+# ---------------------------------------------------------------------------------------------- careful
+
+
+def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Freeze, snapshot each, unfreeze; after an error go back while still frozen."""
+    moves = onto_overlays(wish)
+    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from intend(desk, moves)
+    try:
+        yield from _freeze(desk, wish)
+        yield from _snapshot_all(desk, moves)
+    except BlockError as why:
+        yield from _thaw_after(desk, wish, undo(desk, moves, why))
+    yield from _succeed(desk, wish, moves)
+
+
+def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, freeze, reopen each, unfreeze; after an error go back while still frozen."""
+    moves = onto_overlays(wish)
+    yield from demand_free(desk, [move.new.path for move in moves])
+    try:
+        yield from make_overlays(desk, wish)
+        yield from intend(desk, moves)
+        yield from _freeze(desk, wish)
+        yield from _reopen_all(desk, moves)
+    except BlockError as why:
+        yield from _thaw_after(desk, wish, undo(desk, moves, why))
+    yield from _succeed(desk, wish, moves)
+
+
+def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt, frozen twice.
+
+    An error in the first part undoes it; after an error later all disks stay on the source.
+    """
+    yield from _snapshot_and_mirror(desk, wish)
+    moves = onto_targets(wish)
+    try:
+        yield from copy_bases(desk, wish)
+        yield from intend(desk, moves)
+        yield from _freeze(desk, wish)
+        yield from _reopen_all(desk, moves)
+    except BlockError as why:
+        yield from _thaw_after(desk, wish, stay_on_source(desk, wish, why))
+    yield from _succeed(desk, wish, moves)
+    yield from delete_sources(desk, wish)
+
+
+def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
+    moves = onto_overlays(wish)
+    yield from demand_free(desk, [move.new.path for move in moves] + destination_files(wish))
+    try:
+        yield from make_targets(desk, wish)
+        yield from intend(desk, moves)
+        yield from _freeze(desk, wish)
+        yield from _snapshot_all(desk, moves)
+        for disk in wish.disks:
+            yield from desk.must("drive-mirror", device=disk.device, dest=disk.target, format=LEAF_FORMAT)
+    except BlockError as why:
+        yield from _thaw_after(desk, wish, undo(desk, moves, why, destination_files(wish)))
+    yield from _succeed(desk, wish, moves)
+
+
+def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Freeze, snapshot the first disk, go back whatever the answer was, unfreeze."""
+    moves = onto_overlays(wish)[:1]
+    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from intend(desk, moves)
+    yield from attempt(_first_snapshot(desk, wish, moves))
+    yield from _thaw_after(desk, wish, _go_back(desk, moves))
+
+
+def _first_snapshot(desk: Desk, wish: Wish, moves: Sequence[Move]) -> Steps[None]:
+    yield from _freeze(desk, wish)
+    yield from _snapshot_all(desk, moves)
+
+
+def _go_back(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    yield from reopen_old(desk, moves)
+    if not (yield from clean_up(desk, moves)):
+        raise GaveUp(f"{moves[0].device} cannot be brought back")
+
+
+def _snapshot_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    for move in moves:
+        yield from desk.must(
+            "blockdev-snapshot-sync",
+            device=move.device,
+            snapshot_file=move.new.path,
+            format=move.new.format,
+        )
+
+
+def _reopen_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    for move in moves:
+        yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
+
+
+def _thaw(desk: Desk, wish: Wish) -> Steps[None]:
+    """Unfreeze every disk, whatever the others answer; then raise the first error."""
+    failure: BlockError | None = None
+    for disk in wish.disks:
+        failed = yield from attempt(desk.must("blockdev-unfreeze", device=disk.device))
+        failure = failure or failed
+    if failure is not None:
+        raise failure
+
+
+def _succeed(desk: Desk, wish: Wish, moves: Sequence[Move]) -> Steps[None]:
+    """Thaw, and record that the disks have moved even where a thaw was refused."""
+    failure = yield from attempt(_thaw(desk, wish))
+    yield from done(desk, moves)
+    if failure is not None:
+        raise failure
+
+
+def _thaw_after(desk: Desk, wish: Wish, steps: Steps[None]) -> Steps[None]:
+    """Do *steps*, thaw however they end, then raise their error: not every disk need have been frozen."""
+    failure = yield from attempt(steps)
+    yield from attempt(_thaw(desk, wish))
+    if failure is not None:
+        raise failure
+
+
+PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
+    Manager.NAIVE: {
+        "group-snapshot": naive_group_snapshot,
+        "migrate-one": naive_migrate,
+        "migrate-many": naive_migrate,
+        "switch-many": naive_switch,
+        "give-up": naive_give_up,
+        "retry": repeated(naive_group_snapshot),
+    },
+    Manager.CAREFUL: {
+        "group-snapshot": careful_group_snapshot,
+        "migrate-one": careful_migrate,
+        "migrate-many": careful_migrate,
+        "switch-many": careful_switch,
+        "give-up": careful_give_up,
+        "retry": looked_up(careful_group_snapshot, reset=_thaw),
+    },
+}
