@@ -1,0 +1,163 @@
+"""Opening and creating images by name: probing, backing chains, locks.
+
+Images never open files and never know the graph; this module does it for them.  A backing name is
+resolved against the folder of the image that records it (qcow2 specification, "Backing file name").
+"""
+
+import posixpath
+from collections.abc import Callable
+
+import attrs
+
+from blockops.errors import BlockError, ImageError, InvalidBlockFormat
+from blockops.graph.graph import Graph
+from blockops.graph.node import Image, ImageNode
+from blockops.host.api import HostFile, HostFolder, LockMode, read_exactly
+from blockops.qcow2.create import create as create_qcow2
+from blockops.qcow2.image import Qcow2Image
+from blockops.raw import RawImage
+
+QCOW2_MAGIC = b"QFI\xfb"
+
+
+def _open_qcow2(file: HostFile, writable: bool) -> Image:
+    return Qcow2Image.open(file, writable=writable)
+
+
+def _open_raw(file: HostFile, writable: bool) -> Image:
+    return RawImage(file)
+
+
+FORMATS: dict[str, Callable[[HostFile, bool], Image]] = {"qcow2": _open_qcow2, "raw": _open_raw}
+
+
+def known_format(name: str, device: str | None = None) -> str:
+    """Return *name* if it is a format's, else raise `InvalidBlockFormat`."""
+    if name not in FORMATS:
+        raise InvalidBlockFormat(name, device)
+    return name
+
+
+def probe(file: HostFile) -> str:
+    """Tell the format of an open file from its first bytes; what has no magic is raw."""
+    return "qcow2" if read_exactly(file, 0, len(QCOW2_MAGIC)) == QCOW2_MAGIC else "raw"
+
+
+@attrs.frozen
+class Opening:
+    """How images are opened.
+
+    *lock*: take a lock on each file (2012 took none).  *share*: a backing file that this graph has open
+    already is used as it stands instead of being opened a second time.
+    """
+
+    writable: bool = True
+    backing: bool = True
+    lock: bool = True
+    share: bool = True
+
+
+def open_node(graph: Graph, folder: HostFolder, filename: str, format: str | None, how: Opening) -> ImageNode:
+    """Open *filename* (probed where *format* is None) and, where asked, the chain below it.
+
+    Nothing stays open after an error.  The node is in the graph's care but no device shows it.
+    """
+    node = _open_one(graph, folder, filename, format, how)
+    try:
+        if how.backing:
+            _open_backing(graph, folder, node, how, {node.path})
+    except BlockError:
+        _drop(graph, node)
+        raise
+    graph.adopt(node)
+    return node
+
+
+def _open_one(graph: Graph, folder: HostFolder, filename: str, format: str | None, how: Opening) -> ImageNode:
+    file = folder.open(filename, writable=how.writable)
+    try:
+        if how.lock:
+            file.lock(LockMode.EXCLUSIVE if how.writable else LockMode.SHARED)
+        name = known_format(format) if format is not None else probe(file)
+        image = FORMATS[name](file, how.writable)
+    except BlockError:
+        file.close()
+        raise
+    return ImageNode(graph.new_name(), filename, name, image, how.writable)
+
+
+def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Opening, seen: set[str]) -> None:
+    recorded = backing_of(node)
+    if recorded is None:
+        return
+    filename, format = recorded
+    path = resolve_backing(node.path, filename)
+    if path in seen:
+        raise ImageError(node.path, "backing file name", None, f"{path} is above it in the chain: a loop")
+    shared = graph.opened(path) if how.share else None
+    if shared is not None:
+        node.backing = shared
+        return
+    below = _open_one(graph, folder, path, format, attrs.evolve(how, writable=False))
+    node.backing = below
+    _open_backing(graph, folder, below, how, seen | {path})
+    graph.adopt(below)
+
+
+def _drop(graph: Graph, node: ImageNode) -> None:
+    """Release *node* and what was opened below it for its sake."""
+    below = node.backing
+    node.abandon()
+    if isinstance(below, ImageNode) and below not in graph.open_nodes():
+        _drop(graph, below)
+
+
+def backing_of(node: ImageNode) -> tuple[str, str | None] | None:
+    """Return the backing name and format that the image's header records, or None."""
+    if not isinstance(node.image, Qcow2Image):
+        return None
+    header = node.image.header
+    return None if header.backing_file is None else (header.backing_file, header.backing_format)
+
+
+def resolve_backing(overlay_path: str, recorded: str) -> str:
+    """Return the absolute name of a backing file recorded in the image at *overlay_path*."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(overlay_path), recorded))
+
+
+@attrs.frozen
+class NewImage:
+    """An image to be created: *size* and *cluster_size* in bytes; *replace* wipes an existing file."""
+
+    filename: str
+    format: str
+    size: int
+    backing_file: str | None = None
+    backing_format: str | None = None
+    cluster_size: int = 65536
+    replace: bool = False
+
+
+def create_image(folder: HostFolder, new: NewImage, *, durable: bool) -> None:
+    """Create an image file; *durable* also flushes it.  An error may leave a partial file behind."""
+    known_format(new.format)
+    file = folder.create(new.filename, replace=new.replace)
+    try:
+        _write_new(file, new)
+        if durable:
+            file.flush()
+    finally:
+        file.close()
+
+
+def _write_new(file: HostFile, new: NewImage) -> None:
+    if new.format == "raw":
+        file.truncate(new.size)
+        return
+    create_qcow2(
+        file,
+        size=new.size,
+        cluster_size=new.cluster_size,
+        backing_file=new.backing_file,
+        backing_format=new.backing_format,
+    )

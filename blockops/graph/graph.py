@@ -1,0 +1,87 @@
+"""The graph of one machine: which node each device shows, and which nodes are open.
+
+A node is open as long as a device's top or a plan leads to it; `collect` closes the others.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from blockops.errors import BlockError
+from blockops.graph.change import Plan
+from blockops.graph.node import ImageNode, Node
+
+
+@attrs.define(eq=False)
+class Graph:
+    """Nodes, and the top that each device shows."""
+
+    tops: dict[str, Node | None] = attrs.field(factory=dict)
+    plans: list[Plan] = attrs.field(factory=list)
+    _open: list[ImageNode] = attrs.field(factory=list)
+    _serial: int = 0
+
+    def new_name(self) -> str:
+        """Return a node name that was never used in this graph."""
+        self._serial += 1
+        return f"#block{self._serial}"
+
+    def adopt(self, node: ImageNode) -> None:
+        """Take charge of closing *node*."""
+        self._open.append(node)
+
+    def plan(self) -> Plan:
+        """Return a new, empty plan."""
+        plan = Plan(self)
+        self.plans.append(plan)
+        return plan
+
+    def opened(self, path: str) -> ImageNode | None:
+        """Return the node that has the file *path* (absolute) open, if one has."""
+        return next((node for node in self._open if node.path == path), None)
+
+    def open_nodes(self) -> tuple[ImageNode, ...]:
+        """Return the image nodes that are open, oldest first."""
+        return tuple(self._open)
+
+    def chain(self, device: str) -> tuple[Node, ...]:
+        """Return what *device* shows and everything that a reader passes below it, top first."""
+        return tuple(reading_path(self.tops.get(device)))
+
+    def collect(self, keep: Iterable[Node] = ()) -> tuple[BlockError, ...]:
+        """Close the image nodes that nothing leads to; return the errors of closing, newest node first."""
+        alive = self._alive(keep)
+        unwanted = [node for node in self._open if id(node) not in alive]
+        self._open = [node for node in self._open if id(node) in alive]
+        return tuple(error for node in reversed(unwanted) if (error := _closing_error(node)) is not None)
+
+    def _alive(self, keep: Iterable[Node]) -> set[int]:
+        roots = [top for top in self.tops.values() if top is not None]
+        for plan in self.plans:
+            roots.extend(plan.nodes())
+        roots.extend(keep)
+        return {id(node) for root in roots for node in everything_below(root)}
+
+
+def everything_below(node: Node) -> Iterator[Node]:
+    """Yield *node* and all that hangs below it."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting.extend(current.below)
+
+
+def reading_path(node: Node | None) -> Iterator[Node]:
+    """Yield the nodes that a read may pass, top first: of a mirror the source only."""
+    while node is not None:
+        yield node
+        node = node.below[0] if node.below else None
+
+
+def _closing_error(node: ImageNode) -> BlockError | None:
+    try:
+        node.close()
+    except BlockError as error:
+        return error
+    return None
