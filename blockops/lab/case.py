@@ -1,0 +1,71 @@
+"""A case: one reproducible run, and the id that alone replays it.
+
+    freeze.as-posted.careful/group-snapshot-2/eio@17
+    contestant               use case, devices   fault
+
+A world other than the standard one is named by its digest: `group-snapshot-2~3fa9c1d0`.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from blockops.errors import InvalidRequest
+from blockops.lab.faults import Fault, parse_fault
+from blockops.lab.world import World
+from blockops.management.contestant import Contestant
+from blockops.management.use_cases import USE_CASES, UseCase
+
+
+@attrs.frozen
+class Case:
+    """Who does what in which world, and what breaks."""
+
+    contestant: Contestant
+    use_case: UseCase
+    world: World
+    fault: Fault
+
+    @property
+    def setting(self) -> str:
+        """The use case with its number of devices and, where it is not the standard one, its world."""
+        digest = "" if self.world.standard else f"~{self.world.digest()}"
+        return f"{self.use_case.id}-{self.world.devices}{digest}"
+
+    @property
+    def id(self) -> str:
+        """The printable name that alone replays the case."""
+        return f"{self.contestant.id}/{self.setting}/{self.fault}"
+
+
+def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping[str, World]) -> Case:
+    """Return the case with this id; raises `InvalidRequest` with a sentence that names the wrong part."""
+    parts = text.split("/")
+    if len(parts) != 3:
+        raise InvalidRequest(f"case '{text}'", "it must read CONTESTANT/USE-CASE-DEVICES/FAULT")
+    contestant = contestants.get(parts[0])
+    if contestant is None:
+        raise InvalidRequest(f"case '{text}'", f"no contestant is called '{parts[0]}'")
+    use_case, world = _setting(text, parts[1], worlds)
+    try:
+        return Case(contestant, use_case, world, parse_fault(parts[2]))
+    except ValueError as error:
+        raise InvalidRequest(f"case '{text}'", str(error)) from None
+
+
+def _setting(text: str, setting: str, worlds: Mapping[str, World]) -> tuple[UseCase, World]:
+    name, _, digest = setting.partition("~")
+    use_case, _, devices = name.rpartition("-")
+    if use_case not in USE_CASES:
+        raise InvalidRequest(f"case '{text}'", f"no use case is called '{use_case}'")
+    if not (devices.isascii() and devices.isdigit() and 1 <= int(devices[:9]) <= MAX_DEVICES):
+        raise InvalidRequest(f"case '{text}'", f"'{devices}' is not a number of devices (1 to {MAX_DEVICES})")
+    if not digest:
+        return USE_CASES[use_case], World(devices=int(devices))
+    if digest not in worlds:
+        raise InvalidRequest(f"case '{text}'", f"the world {digest} is not in the report that was searched")
+    return USE_CASES[use_case], worlds[digest]
+
+
+MAX_DEVICES = 128
+"""The most devices that a world may have."""

@@ -1,0 +1,165 @@
+"""Hypothesis draws the world, a loop breaks it: the smallest world in which a contestant fails.
+
+A drawn example is a world (devices, sizes, clusters, chains, workload, schedule) and a use case.  Inside
+it the faults are tried in their order, at most `FAULTS` of them, evenly spread; the first violation of
+a law decides, so that shrinking yields the smallest world.
+"""
+
+import random
+from concurrent.futures import Executor
+
+import attrs
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from blockops.lab.case import Case
+from blockops.lab.exploring import judged, record, space
+from blockops.lab.faults import Fault, NoFault
+from blockops.lab.plan import Part, Settings
+from blockops.lab.replay import abridged, watch
+from blockops.lab.results import Verdict, Violation
+from blockops.lab.work import contestant_named
+from blockops.lab.world import Workload, World
+from blockops.management.contestant import Contestant, Inexpressible
+from blockops.management.use_cases import USE_CASES
+
+FAULTS = 60
+"""How many faults are tried in one drawn example."""
+
+GRAVE = ("all-or-nothing", "one-instant", "content", "nothing-lost", "sound", "released", "same-after-reopen")
+"""The laws whose violation a drawn world is searched for, in the order in which one case is looked at."""
+
+
+@attrs.frozen
+class Found:
+    """The smallest world that was found, and the violation in it."""
+
+    world: World
+    violation: Violation
+
+
+@attrs.frozen
+class Sighting:
+    """A case that violates a law, by names: what crosses between processes."""
+
+    use_case: str
+    world: World
+    fault: Fault
+    law: str
+    sentence: str
+
+
+@attrs.frozen
+class Drawn:
+    """What Hypothesis draws."""
+
+    use_case: str
+    world: World
+
+
+def worlds(devices: st.SearchStrategy[int]) -> st.SearchStrategy[World]:
+    """Return small worlds of all shapes."""
+    workload = st.builds(
+        Workload,
+        before=st.integers(0, 8),
+        after=st.integers(2, 8),
+        sectors=st.integers(1, 5),
+        flush_every=st.integers(1, 4),
+    )
+    return st.builds(
+        World,
+        devices=devices,
+        size=st.sampled_from([4096, 8192, 32768, 65536]),
+        cluster_size=st.sampled_from([512, 1024, 4096, 65536]),
+        depth=st.integers(0, 2),
+        base_format=st.sampled_from(["qcow2", "raw"]),
+        workload=workload,
+        schedule=st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple).filter(any),
+    )
+
+
+def examples(contestant: Contestant) -> st.SearchStrategy[Drawn]:
+    """Return worlds with a use case that the contestant can express."""
+    expressible = [
+        use_case
+        for use_case in USE_CASES.values()
+        if not isinstance(contestant.program(use_case.id), Inexpressible)
+    ]
+    return st.one_of(
+        [
+            st.builds(Drawn, st.just(use_case.id), worlds(_devices(use_case.device_counts)))
+            for use_case in expressible
+        ]
+    )
+
+
+def _devices(counts: tuple[int, ...]) -> st.SearchStrategy[int]:
+    return st.just(1) if max(counts) == 1 else st.integers(2, 3)
+
+
+def sighting(contestant: Contestant, drawn: Drawn) -> Sighting | None:
+    """Break one drawn world at `FAULTS` points; return the first case that violates a grave law."""
+    case = Case(contestant, USE_CASES[drawn.use_case], drawn.world, NoFault())
+    faults = space(case, record(case), None, complete=True).faults
+    stride = max(1, len(faults) // FAULTS)
+    for fault in faults[::stride]:
+        verdicts = judged(attrs.evolve(case, fault=fault)).judgements
+        for law in GRAVE:
+            if law in verdicts and verdicts[law].verdict is Verdict.VIOLATED:
+                return Sighting(drawn.use_case, drawn.world, fault, law, verdicts[law].sentence)
+    return None
+
+
+def search(contestant_id: str, budget: int, seed: int) -> Sighting | None:
+    """Let Hypothesis draw *budget* examples for a contestant and shrink the first that fails."""
+    contestant = contestant_named(contestant_id)
+    try:
+        smallest = hypothesis.find(
+            examples(contestant),
+            lambda drawn: sighting(contestant, drawn) is not None,
+            settings=hypothesis.settings(
+                max_examples=budget,
+                deadline=None,
+                database=None,
+                phases=(Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck),
+            ),
+            random=random.Random(seed),
+        )
+    except NoSuchExample:
+        return None
+    return sighting(contestant, smallest)
+
+
+def find_worlds(settings: Settings, executor: Executor, parts: list[Part]) -> tuple[Found, ...]:
+    """Search a smallest failing world for every contestant of *parts*; none where *examples* is 0."""
+    if settings.examples == 0 or settings.images:
+        return ()
+    contestants = {part.contestant.id: part.contestant for part in parts}
+    found = executor.map(
+        search,
+        contestants,
+        [settings.examples] * len(contestants),
+        [settings.seed] * len(contestants),
+    )
+    return tuple(_found(pairs) for pairs in zip(contestants.values(), found, strict=True) if pairs[1])
+
+
+def _found(pair: tuple[Contestant, Sighting | None]) -> Found:
+    contestant, seen = pair
+    assert seen is not None
+    case = Case(contestant, USE_CASES[seen.use_case], seen.world, seen.fault)
+    replayed = watch(case)
+    violation = Violation(
+        case.id,
+        seen.law,
+        seen.sentence,
+        abridged(replayed.timeline),
+        1,
+        f"{contestant.id}: {seen.law}: drawn by Hypothesis",
+        replayed.fault_point,
+        f"blockops replay {case.id}",
+    )
+    return Found(seen.world, violation)

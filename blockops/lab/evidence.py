@@ -1,0 +1,123 @@
+"""What is known of a case when it has come to rest: all that a law may look at.
+
+The laws judge this and nothing else.  Nothing here is the opinion of the code under test: images are
+read from the disk by their headers, replies are what crossed the wire, the history is the guest's own.
+"""
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from blockops.host.memory import MemoryDisk
+from blockops.lab.case import Case
+from blockops.lab.faults import HostOperation
+from blockops.lab.guest import History
+from blockops.lab.sectors import states
+from blockops.management.desk import Answer
+
+
+class Ending(enum.Enum):
+    """How the management program ended."""
+
+    SUCCEEDED = "believes that it succeeded"
+    FAILED = "ended with an error"
+    CUT_OFF = "lost the hypervisor"
+    DIED = "died"
+    STUCK = "still waits"
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """One command as it crossed the wire, and what each device showed before and after it.
+
+    *hits* are the host operations that the fault hit while the hypervisor carried it out.
+    """
+
+    command: str
+    arguments: Mapping[str, object]
+    before: tuple[str | None, ...]
+    after: tuple[str | None, ...] = ()
+    answer: Answer | None = None
+    hits: tuple[HostOperation, ...] = ()
+    first_hit: int = 0
+
+
+@attrs.frozen
+class Shown:
+    """What one device shows: *top* and *chain* by absolute names, the guest's *data* and *size* in bytes.
+
+    *problem* says why it could not be read; *mirrored*: a filter still copies its writes.
+    """
+
+    top: str | None
+    chain: tuple[str, ...] = ()
+    data: bytes = b""
+    size: int = 0
+    problem: str | None = None
+    mirrored: bool = False
+
+
+@attrs.frozen
+class Rest:
+    """What the living hypervisor still holds on to, each as a sentence."""
+
+    held_back: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+
+
+@attrs.define(eq=False)
+class Evidence:
+    """Everything about one case.
+
+    *live* is what the devices show in the hypervisor that lives (after a crash: the restarted one),
+    *reopened* what a fresh process reads from the disk, starting from the same top image; *initial* and
+    *sizes* are from the beginning, *instants* the point-in-time images that were left behind, by device.
+    *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
+    own requests on an image that it reads from.  *digests_before* and *digests_after* name the files
+    and hash their contents; management's own notes are left out.  *doubled* are files that were open
+    twice, or wiped while open, *opened* the images that the hypervisor had open when it came to rest or
+    was killed.  *broken* says what of the core itself broke.
+    """
+
+    case: Case
+    history: History
+    exchanges: list[Exchange] = attrs.field(factory=list)
+    ending: Ending = Ending.STUCK
+    failure: str = ""
+    killed: bool = False
+    hits: tuple[HostOperation, ...] = ()
+    own_hits: int = 0
+    gate_closed: bool = False
+    longest_stall: int = 0
+    live: tuple[Shown, ...] = ()
+    reopened: tuple[Shown, ...] = ()
+    rest: Rest = Rest()
+    initial: tuple[bytes, ...] = ()
+    sizes: tuple[int, ...] = ()
+    instants: Mapping[int, bytes] = attrs.field(factory=dict)
+    digests_before: Mapping[str, bytes] = attrs.field(factory=dict)
+    digests_after: Mapping[str, bytes] = attrs.field(factory=dict)
+    disk: MemoryDisk = attrs.field(factory=MemoryDisk)
+    doubled: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    _states: dict[tuple[int, bytes], list[int]] = attrs.field(factory=dict)
+
+    def states_of(self, device: int, data: bytes) -> list[int]:
+        """Return the state of each sector of *data* (`sectors`), which was read from *device*."""
+        key = (device, data)
+        if key not in self._states:
+            self._states[key] = states(device, data, self.initial[device])
+        return self._states[key]
+
+    @property
+    def began(self) -> bool:
+        """Whether management sent a command."""
+        return bool(self.exchanges)
+
+    @property
+    def replied(self) -> bool:
+        """Whether management got an answer to every command and lived to the end of its program."""
+        return self.began and self.ending in (Ending.SUCCEEDED, Ending.FAILED)

@@ -1,0 +1,298 @@
+"""Running one case: a deterministic scheduler over management, the hypervisor and the guest.
+
+Two sides take turns as the world's schedule says.  The *operation* side is the command that the
+hypervisor is carrying out or else, while no command runs, the management program.  The *guest* side is
+its lanes, one step each in turn.  Nothing else decides who runs: no clock, no chance.
+
+    before     the guest works alone; nothing is counted yet
+    operation  management begins; host operations and steps are counted, the fault is armed
+    after      management has ended; the guest goes on for a while, then lets its requests end
+    at rest    nothing breaks any more; what there is becomes evidence (`gathering`)
+"""
+
+import itertools
+from collections.abc import Mapping
+
+import attrs
+
+from blockops.device import Request, RequestState
+from blockops.errors import BlockError
+from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.lab.case import Case
+from blockops.lab.evidence import Ending, Evidence, Exchange
+from blockops.lab.faults import KilledAtStep, ManagerDies, Occupied
+from blockops.lab.guest import History, Lane
+from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
+from blockops.lab.hypervisor import Hypervisor
+from blockops.lab.results import Event
+from blockops.lab.world import MANAGEMENT, initial_disk
+from blockops.management.contestant import Inexpressible
+from blockops.management.desk import Answer, Desk, Lost, Replied
+from blockops.management.wish import Wish
+from blockops.steps import Phase, Step, Steps, run
+
+
+def digests(disk: MemoryDisk) -> dict[str, bytes]:
+    """Return the hash of every file but management's own."""
+    names = (name for name in disk.names("/vm") if not name.startswith(MANAGEMENT))
+    return {name: disk.content("read", name).digest() for name in names}
+
+
+PATIENCE = 40
+"""Turns without progress after which everybody waits for somebody: the case has come to rest."""
+
+
+@attrs.define(eq=False)
+class Execution:
+    """One case on its way.  *recording* keeps the list of host operations, *watched* the timeline."""
+
+    case: Case
+    recording: bool = False
+    watched: bool = False
+    clock: Clock = attrs.field(init=False)
+    disk: MemoryDisk = attrs.field(init=False)
+    evidence: Evidence = attrs.field(init=False)
+    timeline: list[Event] = attrs.field(factory=list)
+    steps: int = 0
+    manager_steps: int = 0
+    hypervisor: Hypervisor | None = attrs.field(init=False)
+    _management: Steps[None] | None = None
+    _command: Steps[dict[str, object]] | None = None
+    _exchange: Exchange | None = None
+    _lanes: list[tuple[Lane[None], Request | None]] = attrs.field(init=False)
+    _idle: int = 0
+    _stall: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.clock = Clock(self.case.fault, self.recording)
+        self.disk = initial_disk(self.case.world).fork()
+        self.evidence = Evidence(self.case, History())
+        images = {disk.device: disk.old for disk in self.case.world.disks()}
+        self.hypervisor = Hypervisor.start(
+            self.case, self.disk, self.clock, images, self.evidence.history, self._guest_says
+        )
+        self._lanes = [(lane, None) for lane in self.hypervisor.lanes]
+        run(self.desk().configure(images))
+        self._occupy()
+        self.evidence.digests_before = digests(self.disk)
+
+    # ------------------------------------------------------------------------------- the four phases
+
+    def go(self) -> None:
+        """Run the case until it is at rest."""
+        self._before()
+        self._operation()
+        self._after()
+        self.clock.running = False
+        self.clock.actor = "management"
+        self.clock.disarm()
+        self.evidence.hits = tuple(self.clock.hits)
+        self.evidence.doubled = tuple(self.clock.doubled)
+
+    def _before(self) -> None:
+        for _ in range(self.case.world.workload.before):
+            self._step_guest()
+
+    def _operation(self) -> None:
+        wish = Wish(self.case.use_case.id, self.case.world.disks())
+        program = self.case.contestant.program(self.case.use_case.id)
+        assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
+        self._management = program(self.desk(), wish)
+        self.clock.running = True
+        for guest_steps in itertools.cycle(self.case.world.schedule):
+            if not self._busy() or self._idle > PATIENCE:
+                break
+            self._step_operation()
+            for _ in range(guest_steps):
+                self._step_guest()
+
+    def _after(self) -> None:
+        for _ in range(self.case.world.workload.after):
+            self._step_guest()
+        if self.hypervisor is not None:
+            self.hypervisor.guest.active = False
+        self._idle = 0
+        while self._lanes and self._idle <= PATIENCE:
+            self._step_guest()
+
+    def _busy(self) -> bool:
+        return self._management is not None or self._command is not None
+
+    # ------------------------------------------------------------------------------------- one step
+
+    def _step_operation(self) -> None:
+        if self._command is not None:
+            self._step_command(self._command)
+        elif self._management is not None:
+            self._step_management(self._management)
+
+    def _step_command(self, command: Steps[dict[str, object]]) -> None:
+        if not self._alive():
+            return
+        self.clock.actor = "hypervisor"
+        try:
+            step = next(command)
+        except StopIteration as stop:
+            self._answered(stop.value)
+        except ProcessKilled:
+            self.kill()
+        else:
+            self._idle = self._idle + 1 if step.waits_for is not None else 0
+            self._say("hypervisor", str(step))
+
+    def _step_management(self, program: Steps[None]) -> None:
+        self.manager_steps += 1
+        self.steps += 1
+        fault = self.case.fault
+        if isinstance(fault, ManagerDies) and self.manager_steps == fault.step:
+            self._bury_management()
+            return
+        self.clock.actor = "management"
+        self._idle = 0
+        try:
+            step = next(program)
+        except StopIteration:
+            self._ended(Ending.SUCCEEDED, "")
+        except BlockError as error:
+            self._ended(Ending.CUT_OFF if self.hypervisor is None else Ending.FAILED, str(error))
+        else:
+            self._say("management", str(step))
+
+    def _step_guest(self) -> None:
+        """Let the next lane that can run take one step."""
+        for _ in range(len(self._lanes)):
+            lane, awaited = self._lanes.pop(0)
+            if awaited is not None and awaited.state is RequestState.QUEUED:
+                self._lanes.append((lane, awaited))
+                continue
+            if not self._alive() or self._step_lane(lane):
+                return
+        self._idle += 1
+        self._stall += 1
+        self.evidence.longest_stall = max(self.evidence.longest_stall, self._stall)
+
+    def _step_lane(self, lane: Lane[None]) -> bool:
+        """Let one lane take a step; return whether that was progress."""
+        self.clock.actor = "guest"
+        hits = len(self.clock.hits)
+        try:
+            waits_for = next(lane)
+        except StopIteration:
+            return False
+        except ProcessKilled:
+            self.kill()
+            return True
+        self._lanes.append((lane, waits_for))
+        if len(self.clock.hits) > hits:
+            self._note_own_hits(hits)
+        if waits_for is None:
+            self._idle = self._stall = 0
+        return waits_for is None
+
+    def _note_own_hits(self, since: int) -> None:
+        """Count what struck images that the guest reads from, not a mirror's target."""
+        assert self.hypervisor is not None
+        needed = self.hypervisor.read_paths()
+        self.evidence.own_hits += sum(hit.path in needed for hit in self.clock.hits[since:])
+
+    def _alive(self) -> bool:
+        """Count a step of the hypervisor or the guest in it; kill it where the fault says so."""
+        self.evidence.history.time += 1
+        if self.clock.running:
+            self.steps += 1
+            fault = self.case.fault
+            if isinstance(fault, KilledAtStep) and self.steps >= fault.step and self.hypervisor is not None:
+                self.kill()
+        if self.hypervisor is not None and self.hypervisor.gate_closed():
+            self.evidence.gate_closed = True
+        return self.hypervisor is not None
+
+    # ------------------------------------------------------------------------------------ the channel
+
+    def desk(self) -> Desk:
+        """Return management's desk: its own process on the host, and the channel to the hypervisor."""
+        return Desk(FaultyFolder(MemoryFolder(self.disk), self.clock), self._send)
+
+    def _send(self, command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
+        hypervisor = self.hypervisor
+        if hypervisor is None:
+            yield Step(Phase.SEND, command)
+            return Lost()
+        exchange = Exchange(command, arguments, hypervisor.tops(), first_hit=len(self.clock.hits))
+        self.evidence.exchanges.append(exchange)
+        self._exchange = exchange
+        self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
+        yield Step(Phase.SEND, command)
+        answer = exchange.answer if exchange.answer is not None else Lost()
+        self._say("management", f"{command}: {answer}")
+        return answer
+
+    def _answered(self, reply: dict[str, object] | None) -> None:
+        self._command = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is None or reply is None or self.hypervisor is None:
+            return
+        exchange.answer = Replied.from_reply(reply)
+        exchange.after = self.hypervisor.tops()
+        exchange.hits = tuple(
+            hit for hit in self.clock.hits[exchange.first_hit :] if hit.actor == "hypervisor"
+        )
+
+    # -------------------------------------------------------------------------------------- endings
+
+    def kill(self) -> None:
+        """End the hypervisor abruptly, the guest and the command that runs with it."""
+        hypervisor, self.hypervisor = self.hypervisor, None
+        assert hypervisor is not None
+        self._say("fault", "the hypervisor is killed")
+        self.evidence.opened = tuple(node.path for node in hypervisor.machine.graph.open_nodes())
+        self.evidence.killed = True
+        self.clock.dead = True
+        self._close_all([self._command, *hypervisor.lanes])
+        hypervisor.folder.close_all()
+        self._command, self._exchange, self._lanes = None, None, []
+
+    def _close_all(self, generators: list[Steps[dict[str, object]] | Lane[None] | None]) -> None:
+        """Drop what was running; whatever its clean-up tries on the disk dies too."""
+        for generator in generators:
+            try:
+                if generator is not None:
+                    generator.close()
+            except (ProcessKilled, BlockError):
+                continue
+
+    def _bury_management(self) -> None:
+        self._say("fault", "management dies")
+        self._ended(Ending.DIED, "")
+
+    def _disconnect(self, hypervisor: Hypervisor) -> Steps[dict[str, object]]:
+        yield from hypervisor.connection.disconnect()
+        return {}
+
+    def _ended(self, ending: Ending, why: str) -> None:
+        """Management is over, one way or another: its connection closes."""
+        self._management = None
+        if self.hypervisor is not None:
+            self._command = self._disconnect(self.hypervisor)
+        self.evidence.ending, self.evidence.failure = ending, why
+        self._say("management", f"{ending.value}{': ' if why else ''}{why}")
+
+    def _occupy(self) -> None:
+        """Put a file of somebody else's where the new image of a device is to go."""
+        fault = self.case.fault
+        if isinstance(fault, Occupied):
+            folder = MemoryFolder(self.disk)
+            for disk in self.case.world.disks():
+                if disk.device == fault.device:
+                    file = folder.create(disk.overlay, replace=False)
+                    file.write(0, b"somebody else's file\n" * 100)
+                    file.close()
+
+    # ------------------------------------------------------------------------------------- timeline
+
+    def _guest_says(self, text: str) -> None:
+        self._say("guest", text)
+
+    def _say(self, actor: str, text: str) -> None:
+        if self.watched and self.clock.running:
+            self.timeline.append(Event(self.steps, actor, text))

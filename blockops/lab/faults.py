@@ -1,0 +1,218 @@
+"""What the lab breaks, and the printable name of each way to break it.
+
+A fault is one of
+
+    no-fault            nothing is broken
+    eio@17              host operation 17 fails, once
+    eio+@17             … and from then on every operation that the same trouble would hit
+    kill@17             the hypervisor is killed when it is about to do host operation 17
+    kill@step-23        … before step 23 of the scheduler
+    manager-dies@4      management dies before its step 4
+    occupied@d1         a file already lies where device d1's new image is to go
+
+Operations and steps are counted from the moment at which management begins.  Left out, and so not
+claimed: power loss, lost and late replies, unplugged devices, two faults at once.
+"""
+
+import enum
+import errno
+import re
+from typing import TypeAlias, assert_never
+
+import attrs
+
+
+class Kind(enum.Enum):
+    """How a host operation fails."""
+
+    EIO = "eio"
+    ENOSPC = "enospc"
+    EDQUOT = "edquot"
+    EROFS = "erofs"
+    EACCES = "eacces"
+    ENOENT = "enoent"
+    EMFILE = "emfile"
+    SHORT = "short"
+    TORN = "torn"
+
+
+ERRNO: dict[Kind, int] = {
+    Kind.EIO: errno.EIO,
+    Kind.ENOSPC: errno.ENOSPC,
+    Kind.EDQUOT: errno.EDQUOT,
+    Kind.EROFS: errno.EROFS,
+    Kind.EACCES: errno.EACCES,
+    Kind.ENOENT: errno.ENOENT,
+    Kind.EMFILE: errno.EMFILE,
+    Kind.TORN: errno.EIO,
+}
+
+KINDS_OF: dict[str, tuple[Kind, ...]] = {
+    "create": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.EROFS, Kind.EACCES, Kind.ENOENT, Kind.EMFILE),
+    "open": (Kind.EIO, Kind.EACCES, Kind.ENOENT, Kind.EMFILE),
+    "read": (Kind.EIO, Kind.SHORT),
+    "write": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.SHORT, Kind.TORN),
+    "truncate": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
+    "flush": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
+    "rename": (Kind.EIO, Kind.ENOSPC, Kind.EACCES, Kind.EROFS),
+    "unlink": (Kind.EIO, Kind.EACCES, Kind.EROFS),
+    "sync": (Kind.EIO, Kind.ENOSPC),
+}
+"""Which failures apply to which host operation."""
+
+MUTATING = frozenset({"create", "write", "truncate", "rename", "unlink"})
+"""The operations that change what a killed process leaves behind."""
+
+_WHOLE_HOST: dict[Kind, frozenset[str]] = {
+    Kind.ENOSPC: frozenset({"create", "write", "truncate", "flush", "rename", "sync"}),
+    Kind.EDQUOT: frozenset({"create", "write", "truncate", "flush"}),
+    Kind.EROFS: frozenset({"create", "rename", "unlink"}),
+    Kind.EMFILE: frozenset({"create", "open"}),
+}
+
+
+def same_trouble(kind: Kind, first: "HostOperation", later: "HostOperation") -> bool:
+    """Whether a lasting *kind* that hit *first* also hits *later*.
+
+    A full, read-only or exhausted host is so for every file; other trouble stays with one file and one
+    kind of operation.
+    """
+    if kind in _WHOLE_HOST:
+        return later.operation in _WHOLE_HOST[kind]
+    return later.operation == first.operation and later.path == first.path
+
+
+@attrs.frozen
+class HostOperation:
+    """One call through the host seam: its number, who made it, and on what.  Offsets in bytes."""
+
+    number: int
+    actor: str
+    operation: str
+    path: str
+    offset: int = 0
+    length: int = 0
+
+
+@attrs.frozen
+class NoFault:
+    """Nothing is broken."""
+
+    def __str__(self) -> str:
+        return "no-fault"
+
+
+@attrs.frozen
+class HostFault:
+    """Host operation *number* fails as *kind*; *lasting*: so do later ones that share the trouble."""
+
+    kind: Kind
+    number: int
+    lasting: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}{'+' if self.lasting else ''}@{self.number}"
+
+
+@attrs.frozen
+class KilledAtOperation:
+    """The hypervisor dies when it is about to do host operation *number*."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"kill@{self.number}"
+
+
+@attrs.frozen
+class KilledAtStep:
+    """The hypervisor dies before step *step* of the scheduler."""
+
+    step: int
+
+    def __str__(self) -> str:
+        return f"kill@step-{self.step}"
+
+
+@attrs.frozen
+class ManagerDies:
+    """Management dies before its step *step*; its connection drops."""
+
+    step: int
+
+    def __str__(self) -> str:
+        return f"manager-dies@{self.step}"
+
+
+@attrs.frozen
+class Occupied:
+    """A file that belongs to somebody else already has the name of the device's new image."""
+
+    device: str
+
+    def __str__(self) -> str:
+        return f"occupied@{self.device}"
+
+
+Fault: TypeAlias = NoFault | HostFault | KilledAtOperation | KilledAtStep | ManagerDies | Occupied
+
+GROUPS: dict[str, str] = {
+    **{kind.value: f"one host operation fails ({kind.value}), once or lastingly" for kind in Kind},
+    "kill": "the hypervisor is killed before a step or a host operation",
+    "manager-dies": "management dies before one of its steps",
+    "occupied": "a file already lies where a new image is to go",
+    "no-fault": "nothing is broken",
+}
+"""What `--fault` may choose from."""
+
+
+def group_of(fault: Fault) -> str:
+    """Return the key of `GROUPS` that *fault* belongs to."""
+    match fault:
+        case NoFault():
+            return "no-fault"
+        case HostFault(kind):
+            return kind.value
+        case KilledAtOperation() | KilledAtStep():
+            return "kill"
+        case ManagerDies():
+            return "manager-dies"
+        case Occupied():
+            return "occupied"
+        case _:
+            assert_never(fault)
+
+
+_PATTERN = re.compile(r"(?P<name>[a-z-]+)(?P<lasting>\+)?@(?P<where>.+)")
+
+
+def parse_fault(text: str) -> Fault:
+    """Return the fault that prints as *text*; ValueError where none does."""
+    if text == "no-fault":
+        return NoFault()
+    match = _PATTERN.fullmatch(text)
+    fault = None if match is None else _parsed(match["name"], match["lasting"] is not None, match["where"])
+    if fault is None or str(fault) != text:
+        raise ValueError(f"'{text}' is not a fault (such as eio@17, enospc+@3, kill@step-8, manager-dies@2)")
+    return fault
+
+
+def _parsed(name: str, lasting: bool, where: str) -> Fault | None:
+    if name == "occupied":
+        return Occupied(where)
+    if name == "kill" and where.startswith("step-"):
+        number = _number(where.removeprefix("step-"))
+        return None if number is None else KilledAtStep(number)
+    number = _number(where)
+    if number is None:
+        return None
+    if name == "kill":
+        return KilledAtOperation(number)
+    if name == "manager-dies":
+        return ManagerDies(number)
+    kind = next((kind for kind in Kind if kind.value == name), None)
+    return None if kind is None else HostFault(kind, number, lasting)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

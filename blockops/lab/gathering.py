@@ -1,0 +1,112 @@
+"""From a case at rest to evidence: look at what lives, restart what died, read what is on the disk.
+
+Nothing breaks any more.  Where the hypervisor was killed it is restarted as management would: on the
+images that the durable configuration and the manager's restart program name, and no others.
+"""
+
+import functools
+
+from blockops.errors import BlockError
+from blockops.graph.formats import Opening, open_node
+from blockops.graph.graph import Graph, reading_path
+from blockops.graph.node import ImageNode
+from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.lab.evidence import Evidence, Shown
+from blockops.lab.execution import Execution, digests
+from blockops.lab.faults import NoFault
+from blockops.lab.guest import History
+from blockops.lab.hosts import Clock
+from blockops.lab.hypervisor import Hypervisor
+from blockops.lab.images import image_facts
+from blockops.lab.world import World, initial_disk
+from blockops.steps import run
+
+_READ_ONLY = Opening(writable=False, lock=False, share=False)
+
+
+def gather(execution: Execution) -> Evidence:
+    """Fill in the evidence of a case that has come to rest, and return it."""
+    evidence = execution.evidence
+    hypervisor = execution.hypervisor or _restarted(execution)
+    beginning = initial_devices(execution.case.world)
+    evidence.initial = tuple(shown.data for shown in beginning)
+    evidence.sizes = tuple(shown.size for shown in beginning)
+    evidence.live = hypervisor.shown(execution.case.world.size)
+    evidence.rest = hypervisor.rest()
+    if not evidence.killed:
+        evidence.opened = tuple(node.path for node in hypervisor.machine.graph.open_nodes())
+    unwritten = _shut(hypervisor)
+    evidence.digests_after = digests(execution.disk)
+    evidence.disk = execution.disk
+    evidence.reopened = tuple(
+        reopened(execution.disk, shown, execution.case.world) for shown in evidence.live
+    )
+    evidence.instants = _instants(execution, evidence)
+    evidence.broken = (*unwritten, *evidence.history.broken, *_corrupted(evidence))
+    return evidence
+
+
+def _corrupted(evidence: Evidence) -> tuple[str, ...]:
+    """Return the images that are corrupt although one handle alone wrote them: the core's own doing."""
+    suspects = [path for path in evidence.opened if path not in evidence.doubled]
+    facts = ((path, image_facts(evidence.disk, path)) for path in suspects)
+    return tuple(
+        f"{path} is corrupt: {found.corruptions[0]}" for path, found in facts if found and found.corruptions
+    )
+
+
+def _restarted(execution: Execution) -> Hypervisor:
+    case = execution.case
+    desk = execution.desk()
+    images = run(case.contestant.restart(desk, desk.configuration()))
+    clock = Clock(NoFault())
+    return Hypervisor.start(case, execution.disk, clock, images, History(), lambda _text: None)
+
+
+def _shut(hypervisor: Hypervisor) -> tuple[str, ...]:
+    """Write out what the process still keeps in memory and end it; errors are the core's own."""
+    errors = []
+    for node in hypervisor.machine.graph.open_nodes():
+        try:
+            node.flush()
+        except BlockError as error:
+            errors.append(f"flushing on a sound host: {error}")
+    hypervisor.folder.close_all()
+    return tuple(errors)
+
+
+@functools.lru_cache(maxsize=64)
+def initial_devices(world: World) -> tuple[Shown, ...]:
+    """Return what each device showed when the case began, as far as the guest works in it."""
+    disk = initial_disk(world)
+    return tuple(_read(disk, wish.old.path, world.size) for wish in world.disks())
+
+
+def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
+    """Return what a fresh process sees that starts from the same top image."""
+    return Shown(None, problem=shown.problem) if shown.top is None else _read(disk, shown.top, world.size)
+
+
+def _read(disk: MemoryDisk, path: str, window: int) -> Shown:
+    graph, folder = Graph(), MemoryFolder(disk)
+    try:
+        node = open_node(graph, folder, path, None, _READ_ONLY)
+        chain = tuple(below.path for below in reading_path(node) if isinstance(below, ImageNode))
+        return Shown(path, chain, node.read(0, min(window, node.size)), node.size)
+    except BlockError as error:
+        return Shown(path, problem=str(error))
+    finally:
+        folder.close_all()
+
+
+def _instants(execution: Execution, evidence: Evidence) -> dict[int, bytes]:
+    """Read the point-in-time images: what was left behind of each device that moved on."""
+    found = {}
+    for number, (wish, shown) in enumerate(zip(execution.case.world.disks(), evidence.live, strict=True)):
+        if shown.top is None or shown.top == wish.old.path:
+            continue
+        path = next((path for path in (wish.old.path, wish.target_base) if execution.disk.exists(path)), None)
+        image = None if path is None else _read(execution.disk, path, execution.case.world.size)
+        if image is not None and image.problem is None:
+            found[number] = image.data
+    return found

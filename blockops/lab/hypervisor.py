@@ -1,0 +1,129 @@
+"""The hypervisor of a case: one process with a contestant's commands, its devices, and the guest in it.
+
+Killing it is abrupt: no code of it touches the disk again, its handles and locks are released, its
+memory is gone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from blockops.commands.profile import opening
+from blockops.errors import BlockError
+from blockops.graph.graph import everything_below, reading_path
+from blockops.graph.node import ImageNode
+from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.lab.case import Case
+from blockops.lab.evidence import Rest, Shown
+from blockops.lab.guest import Guest, History, Lane
+from blockops.lab.hosts import Clock, FaultyFolder
+from blockops.machine import Machine
+from blockops.management.wish import ImageRef
+from blockops.qmp.dispatch import Connection, Server
+
+
+@attrs.define(eq=False)
+class Hypervisor:
+    """A running process; `start` brings one up."""
+
+    folder: MemoryFolder
+    machine: Machine
+    connection: Connection
+    guest: Guest
+    lanes: list[Lane[None]]
+    problems: Mapping[str, str]
+
+    @classmethod
+    def start(
+        cls,
+        case: Case,
+        disk: MemoryDisk,
+        clock: Clock,
+        images: Mapping[str, ImageRef],
+        history: History,
+        say: Callable[[str], None],
+    ) -> "Hypervisor":
+        """Start a process on *images*; a device whose image does not open has no medium, and a problem."""
+        folder = MemoryFolder(disk)
+        entry, profile = case.contestant.entry, case.contestant.profile
+        machine = Machine(
+            FaultyFolder(folder, clock), cluster_size=case.world.cluster_size, opening=opening(profile)
+        )
+        problems = {name: text for name, image in images.items() if (text := _attach(machine, name, image))}
+        connection = Server(entry.make(machine, profile)).connect("management")
+        guest = Guest(case.world, tuple(machine.devices.values()), say, history)
+        return cls(folder, machine, connection, guest, guest.lanes(), problems)
+
+    def tops(self) -> tuple[str | None, ...]:
+        """Return the path of the image that each device shows."""
+        return tuple(
+            None if device.top is None else device.top.source.path for device in self.machine.devices.values()
+        )
+
+    def read_paths(self) -> set[str]:
+        """Return the images that the guest reads from, through whatever chain."""
+        return {
+            node.path
+            for device in self.machine.devices.values()
+            for node in reading_path(device.top)
+            if isinstance(node, ImageNode)
+        }
+
+    def gate_closed(self) -> bool:
+        """Whether any device holds its guest back."""
+        return any(device.holds for device in self.machine.devices.values())
+
+    def shown(self, window: int) -> tuple[Shown, ...]:
+        """Read the first *window* bytes of every device as the guest would, gates or not."""
+        return tuple(self._shown(name, window, self.problems.get(name)) for name in self.machine.devices)
+
+    def _shown(self, name: str, window: int, problem: str | None) -> Shown:
+        top = self.machine.device(name).top
+        if top is None:
+            return Shown(None, problem=problem or "it has no medium")
+        path = tuple(node.path for node in reading_path(top) if isinstance(node, ImageNode))
+        try:
+            data = top.read(0, min(window, top.size))
+        except BlockError as error:
+            return Shown(top.source.path, path, size=top.size, problem=str(error))
+        return Shown(top.source.path, path, data, top.size, mirrored=not isinstance(top, ImageNode))
+
+    def rest(self) -> Rest:
+        """Return what the process holds on to although nothing is going on."""
+        devices = self.machine.devices.values()
+        held = [
+            f"{device.name} is held back ({', '.join(hold.value for hold in device.holds)}), "
+            f"{len(device.queue)} requests wait"
+            for device in devices
+            if device.holds
+        ]
+        held += [f"{device.name} has a request in flight" for device in devices if device.in_flight]
+        reserved = [f"{device.name} is reserved by {device.user}" for device in devices if device.user]
+        reserved += [
+            f"{device.name} is still mirrored"
+            for device in devices
+            if device.top is not None and not isinstance(device.top, ImageNode)
+        ]
+        return Rest(tuple(held), tuple(reserved), self._stray_handles())
+
+    def _stray_handles(self) -> tuple[str, ...]:
+        expected = Counter(
+            node.path
+            for device in self.machine.devices.values()
+            if device.top is not None
+            for node in everything_below(device.top)
+            if isinstance(node, ImageNode)
+        )
+        stray = Counter(handle.path for handle in self.folder.handles) - expected
+        return tuple(f"{path} is held open by nobody" for path in stray)
+
+
+def _attach(machine: Machine, name: str, image: ImageRef) -> str | None:
+    """Attach the image; where it does not open attach no medium, and return why."""
+    try:
+        machine.attach(name, image.path, image.format)
+    except BlockError as error:
+        machine.attach(name, None)
+        return str(error)
+    return None

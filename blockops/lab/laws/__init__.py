@@ -1,0 +1,129 @@
+"""The laws: what it means to change several disks atomically, each worded once and judged by one function.
+
+A law is judged when the case has come to rest.  Its precondition decides whether the case says anything
+about it at all: a case that does not exercise a law never counts as held.
+"""
+
+from collections.abc import Callable, Mapping
+
+from blockops.lab.evidence import Evidence
+from blockops.lab.laws.atomicity import all_or_nothing, one_instant
+from blockops.lab.laws.data import content, guest_undisturbed, nothing_lost
+from blockops.lab.laws.house import released, same_after_reopen, sound, tidy
+from blockops.lab.laws.judgement import Judgement
+from blockops.lab.laws.words import names_the_culprit, repeatable, truthful
+from blockops.lab.results import Law
+
+_JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
+    (
+        Law(
+            "all-or-nothing",
+            "there are two devices or more, and management sent a command",
+            "Every device is in its old state, or every device is in its new one; a device without an "
+            "image is in neither.",
+        ),
+        all_or_nothing,
+    ),
+    (
+        Law(
+            "one-instant",
+            "two devices or more moved on, and a dependency of the guest's writes straddles that moment",
+            "If the point-in-time images hold a write, they hold every write that was acknowledged before "
+            "that one was submitted, on whatever device.",
+        ),
+        one_instant,
+    ),
+    (
+        Law(
+            "content",
+            "the guest wrote, or there was initial data",
+            "Each sector returns its last acknowledged write, a concurrent unacknowledged one, or else its "
+            "initial content, and the size is unchanged: live, and after a reopen from the disk.",
+        ),
+        content,
+    ),
+    (
+        Law(
+            "nothing-lost",
+            "a write was acknowledged; after a crash: acknowledged and flushed",
+            "That write is readable; after a crash, in the images that the restart opens.",
+        ),
+        nothing_lost,
+    ),
+    (
+        Law(
+            "guest-undisturbed",
+            "the fault struck the operation alone: a command, management, or a mirror's target",
+            "No request of the guest fails.",
+        ),
+        guest_undisturbed,
+    ),
+    (
+        Law(
+            "released",
+            "a device was paused or reserved, or a command ran",
+            "At rest no device is held back, reserved or still mirrored, and no file is held open for "
+            "nobody.",
+        ),
+        released,
+    ),
+    (
+        Law(
+            "sound",
+            "an image is reachable or owed",
+            "The checker finds no corruption in it; an owed image has the size, the backing and the formats "
+            "that were intended.",
+        ),
+        sound,
+    ),
+    (
+        Law(
+            "tidy",
+            "management was answered to the end",
+            "The files are those from before and those owed, and no existing file was overwritten; a file "
+            "whose removal failed is excused if the error names it.",
+        ),
+        tidy,
+    ),
+    (
+        Law(
+            "truthful",
+            "a reply was received",
+            "An error means that no device changed; success of every command means that every device is "
+            "new, and is so still after a reopen.",
+        ),
+        truthful,
+    ),
+    (
+        Law(
+            "names-the-culprit",
+            "a command replied with an error because a host operation had failed",
+            "What crosses the wire names the device, the file and the cause, and nobody innocent.",
+        ),
+        names_the_culprit,
+    ),
+    (
+        Law(
+            "same-after-reopen",
+            "the hypervisor lived to the end",
+            "The chain of images that a reopen from the disk gives is the live one, filters aside.",
+        ),
+        same_after_reopen,
+    ),
+    (
+        Law(
+            "repeatable",
+            "a request was sent again after it had failed, and the fault was gone",
+            "The second attempt ends as a first success would.",
+        ),
+        repeatable,
+    ),
+)
+
+LAWS: tuple[Law, ...] = tuple(law for law, _ in _JUDGED)
+"""All laws in the order in which a report shows them."""
+
+
+def judge(evidence: Evidence) -> Mapping[str, Judgement]:
+    """Return what each law says of the case."""
+    return {law.id: verdict(evidence) for law, verdict in _JUDGED}

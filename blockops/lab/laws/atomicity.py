@@ -1,0 +1,79 @@
+"""Laws about several devices as one: all-or-nothing, and one instant."""
+
+from collections.abc import Iterator
+
+from blockops.lab.evidence import Evidence, Shown
+from blockops.lab.guest import Written
+from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
+from blockops.management.use_cases import Expectation
+
+
+def expectations(evidence: Evidence) -> tuple[Expectation, ...]:
+    """Return what the use case says of each device."""
+    case = evidence.case
+    return tuple(case.use_case.expectation(disk) for disk in case.world.disks())
+
+
+def state_of(expected: Expectation, shown: Shown) -> str:
+    """Return whether a device is in its "old" or its "new" state, or in "neither"."""
+    if shown.top is None or shown.problem is not None:
+        return "neither"
+    if shown.top in expected.new_tops:
+        return "new"
+    return "old" if shown.top in expected.old_tops else "neither"
+
+
+def device_states(evidence: Evidence) -> tuple[str, ...]:
+    """Return the state of each device at the end."""
+    return tuple(map(state_of, expectations(evidence), evidence.live))
+
+
+def all_or_nothing(evidence: Evidence) -> Judgement:
+    """Every device is old, or every one is new."""
+    if len(evidence.live) < 2 or not evidence.began:
+        return NOT_EXERCISED
+    found = set(device_states(evidence))
+    return HELD if found in ({"old"}, {"new"}) else _torn(evidence)
+
+
+def _torn(evidence: Evidence) -> Judgement:
+    found = device_states(evidence)
+    each = ", ".join(f"d{number} is {state}" for number, state in enumerate(found))
+    dead = [f"d{number} has no image" for number, shown in enumerate(evidence.live) if shown.top is None]
+    return violated("; ".join([each, *dead]), f"{sorted(set(found))} {bool(dead)}")
+
+
+def one_instant(evidence: Evidence) -> Judgement:
+    """No point-in-time image holds a write without every earlier-acknowledged write, on any device."""
+    if len(evidence.instants) < 2:
+        return NOT_EXERCISED
+    inside = {id(written) for written in evidence.history.writes if _contained(evidence, written)}
+    writes = [written for written in evidence.history.writes if written.device in evidence.instants]
+    straddling = False
+    for later, earlier in _dependencies(writes):
+        if id(later) in inside and id(earlier) not in inside:
+            return violated(
+                f"the image of d{later.device} holds write {later.sequence}, that of d{earlier.device} lacks "
+                f"write {earlier.sequence}, which was acknowledged before",
+                "skewed",
+            )
+        straddling = straddling or (id(earlier) in inside and id(later) not in inside)
+    return HELD if straddling else NOT_EXERCISED
+
+
+def _dependencies(writes: list[Written]) -> Iterator[tuple[Written, Written]]:
+    """Yield (later, earlier) of two devices, the later submitted after the other was acknowledged."""
+    for later in writes:
+        for earlier in writes:
+            done = earlier.acknowledged
+            if earlier.device != later.device and done is not None and done <= later.submitted:
+                yield later, earlier
+
+
+def _contained(evidence: Evidence, written: Written) -> bool:
+    """Whether each sector of the write carries its sequence number or a later one."""
+    data = evidence.instants.get(written.device)
+    if data is None:
+        return False
+    found = evidence.states_of(written.device, data)
+    return all(found[number] >= written.sequence for number in written.sectors)

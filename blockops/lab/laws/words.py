@@ -1,0 +1,113 @@
+"""Laws about what is said: truthful, names the culprit, repeatable."""
+
+import os
+import posixpath
+from collections.abc import Iterator
+
+from blockops.lab.evidence import Ending, Evidence, Exchange
+from blockops.lab.faults import ERRNO, HostFault, HostOperation
+from blockops.lab.laws.atomicity import device_states
+from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
+from blockops.management.desk import Replied
+
+Problem = tuple[str, str]
+
+
+def truthful(evidence: Evidence) -> Judgement:
+    """An error means that nothing changed, success that everything did and that it lasts."""
+    if not any(isinstance(exchange.answer, Replied) for exchange in evidence.exchanges):
+        return NOT_EXERCISED
+    return held_unless(_untruths(evidence))
+
+
+def _untruths(evidence: Evidence) -> Iterator[Problem]:
+    for exchange in evidence.exchanges:
+        if isinstance(exchange.answer, Replied) and not exchange.answer.ok:
+            yield from _changed(exchange)
+    if evidence.ending is Ending.SUCCEEDED and not evidence.killed:
+        for number, state in enumerate(device_states(evidence)):
+            if state != "new":
+                shown = evidence.live[number]
+                yield (
+                    f"every command succeeded, and d{number} shows {shown.top or 'no image'}",
+                    "success without effect",
+                )
+        for number, again in enumerate(evidence.reopened):
+            if again.problem is not None:
+                yield (
+                    f"every command succeeded, and d{number} does not open again: {again.problem}",
+                    "lasting",
+                )
+
+
+def _changed(exchange: Exchange) -> Iterator[Problem]:
+    for number, (before, after) in enumerate(zip(exchange.before, exchange.after, strict=True)):
+        if before != after:
+            shows = f"d{number} shows {after or 'no image'} instead of {before}"
+            key = "no image after an error" if after is None else "changed in spite of an error"
+            yield f"{exchange.command} replied with an error, and {shows}", key
+
+
+def names_the_culprit(evidence: Evidence) -> Judgement:
+    """An error reply names the device, the file and the cause of the fault, and nobody innocent."""
+    fault = evidence.case.fault
+    blamed = [exchange for exchange in evidence.exchanges if _failed_by_fault(exchange)]
+    if not blamed or not isinstance(fault, HostFault):
+        return NOT_EXERCISED
+    return held_unless(
+        problem for exchange in blamed[:1] for problem in _unnamed(evidence, exchange, ERRNO.get(fault.kind))
+    )
+
+
+def _failed_by_fault(exchange: Exchange) -> bool:
+    return isinstance(exchange.answer, Replied) and not exchange.answer.ok and bool(exchange.hits)
+
+
+def _unnamed(evidence: Evidence, exchange: Exchange, code: int | None) -> Iterator[Problem]:
+    assert isinstance(exchange.answer, Replied)
+    answer, hit = exchange.answer, exchange.hits[0]
+    text = f"{answer.desc} {' '.join(str(value) for value in (answer.data or {}).values())}"
+    owner = owner_of(evidence, hit)
+    said = f'the error of {exchange.command} says "{answer.desc}"'
+    if posixpath.basename(hit.path) not in text:
+        yield f"{said} and does not name the file {hit.path}", "file"
+    if owner is not None and f"'{owner}'" not in text and owner not in text.split():
+        yield f"{said} and does not name the device {owner}", "device"
+    if code is not None and os.strerror(code) not in text:
+        yield f"{said} and does not name the cause, {os.strerror(code)}", "cause"
+    for disk in evidence.case.world.disks():
+        if owner is not None and disk.device != owner and f"'{disk.device}'" in text:
+            yield f"{said} and names {disk.device}, which is innocent", "innocent"
+
+
+def owner_of(evidence: Evidence, operation: HostOperation) -> str | None:
+    """Return the device that the file of a host operation belongs to."""
+    for disk in evidence.case.world.disks():
+        if operation.path in (disk.old.path, disk.overlay, disk.target, disk.target_base):
+            return disk.device
+    return None
+
+
+def repeatable(evidence: Evidence) -> Judgement:
+    """A second attempt after a failed one ends as a first success would."""
+    if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
+        return NOT_EXERCISED
+    if isinstance(evidence.case.fault, HostFault) and evidence.case.fault.lasting:
+        return NOT_EXERCISED
+    states = device_states(evidence)
+    if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
+        return HELD
+    each = ", ".join(f"d{number} is {state}" for number, state in enumerate(states))
+    return violated(f"the second attempt did not end as a first success: {evidence.failure or each}", "retry")
+
+
+def _tried_again(evidence: Evidence) -> bool:
+    """Whether the request whose first attempt failed was sent once more."""
+    failed: list[tuple[str, object]] = []
+    for exchange in evidence.exchanges:
+        request = (exchange.command, exchange.arguments)
+        if request in failed:
+            return True
+        if not (isinstance(exchange.answer, Replied) and exchange.answer.ok):
+            failed.append(request)
+    return False

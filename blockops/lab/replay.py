@@ -1,0 +1,67 @@
+"""Replaying one case: the same run again, watched."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from blockops.lab.case import Case, parse_case
+from blockops.lab.evidence import Evidence
+from blockops.lab.execution import Execution
+from blockops.lab.faults import GROUPS, group_of
+from blockops.lab.gathering import gather
+from blockops.lab.laws import judge
+from blockops.lab.laws.judgement import Judgement
+from blockops.lab.naming import fault_point
+from blockops.lab.results import Event
+from blockops.lab.world import from_dict
+from blockops.management.contestant import Contestant
+
+
+@attrs.frozen
+class Replayed:
+    """A case once more: what happened, what each law says of it, and what the fault hit."""
+
+    case: str
+    timeline: tuple[Event, ...]
+    judgements: dict[str, Judgement]
+    fault_point: str
+    broken: tuple[str, ...] = ()
+
+
+def replay(
+    case_id: str, contestants: tuple[Contestant, ...], worlds: Mapping[str, dict[str, Any]]
+) -> Replayed:
+    """Run the case with this id; raises `InvalidRequest` where the id names no case."""
+    known = {contestant.id: contestant for contestant in contestants}
+    return watch(parse_case(case_id, known, {name: from_dict(plain) for name, plain in worlds.items()}))
+
+
+def watch(case: Case) -> Replayed:
+    """Run *case* and return what a reader needs to follow it."""
+    execution = Execution(case, watched=True)
+    execution.go()
+    evidence = gather(execution)
+    return Replayed(
+        case.id,
+        tuple(execution.timeline),
+        dict(judge(evidence)),
+        _fault_point(case, evidence),
+        evidence.broken,
+    )
+
+
+def _fault_point(case: Case, evidence: Evidence) -> str:
+    if evidence.hits:
+        return fault_point(evidence.hits[0], evidence.disk, case.world)
+    return GROUPS[group_of(case.fault)]
+
+
+def abridged(timeline: tuple[Event, ...], limit: int = 40) -> tuple[Event, ...]:
+    """Return the events that tell the story: without the guest's ordinary requests, at most *limit*."""
+    told = [event for event in timeline if event.actor != "guest" or _telling(event.text)]
+    return tuple(told) if len(told) <= limit else (*told[: limit // 2], *told[-limit // 2 :])
+
+
+def _telling(text: str) -> bool:
+    return "failed" in text or "queued" in text

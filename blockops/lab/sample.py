@@ -1,0 +1,79 @@
+"""A second opinion: the real `qemu-img check` on images of a random sample of cases.
+
+The sample is drawn with the comparison's seed.  Images go out as real files into a temporary folder;
+each is checked without its backing, whose name belongs to the lab's virtual root.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+import tempfile
+
+import attrs
+
+from blockops.host.memory import MemoryDisk
+from blockops.host.posix import PosixFolder
+from blockops.lab.case import Case
+from blockops.lab.exploring import evidence_of, record, space
+from blockops.lab.images import image_facts
+from blockops.lab.laws.house import reachable
+from blockops.lab.plan import Part, Settings
+from blockops.lab.results import ToolSample
+from blockops.lab.work import case_of
+
+IMAGES = 200
+"""How many images the real checker looks at."""
+
+_CORRUPT = 2
+
+
+def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
+    """Check a sample of the images that the cases of *parts* leave behind; nothing without `qemu-img`."""
+    tool = shutil.which("qemu-img")
+    asked = [part for part in parts if part.surveyed is not None and part.tally.cases]
+    if tool is None or not asked or settings.images:
+        return ToolSample()
+    checked: dict[bytes, bool] = {}
+    chance = random.Random(settings.seed)
+    for _ in range(IMAGES):
+        if len(checked) >= IMAGES:
+            break
+        case = _drawn_case(chance, settings, asked)
+        for path, disk in _images(case):
+            digest = disk.content("read", path).digest()
+            if digest not in checked:
+                checked[digest] = _is_corrupt(tool, disk, path)
+    return ToolSample(len(checked), sum(checked.values()), _version(tool))
+
+
+def _drawn_case(chance: random.Random, settings: Settings, parts: list[Part]) -> Case:
+    case = case_of(chance.choice(parts).setting)
+    faults = space(case, record(case), settings.groups, complete=True).faults
+    return attrs.evolve(case, fault=chance.choice(faults))
+
+
+def _images(case: Case) -> list[tuple[str, MemoryDisk]]:
+    evidence = evidence_of(case)
+    paths = [path for path in reachable(evidence) if path not in evidence.doubled]
+    facts = {path: image_facts(evidence.disk, path) for path in paths}
+    return [(path, evidence.disk) for path, found in facts.items() if found and found.format == "qcow2"]
+
+
+def _is_corrupt(tool: str, disk: MemoryDisk, path: str) -> bool:
+    with tempfile.TemporaryDirectory(prefix="blockops-") as folder:
+        disk.export(path, PosixFolder(folder), "image.qcow2")
+        image = {
+            "driver": "qcow2",
+            "backing": None,
+            "file": {"driver": "file", "filename": f"{folder}/image.qcow2"},
+        }
+        finished = subprocess.run(
+            [tool, "check", "-q", f"json:{json.dumps(image)}"], capture_output=True, check=False, timeout=60
+        )
+    return finished.returncode in (1, _CORRUPT)
+
+
+def _version(tool: str) -> str:
+    printed = subprocess.run([tool, "--version"], capture_output=True, check=False, text=True, timeout=60)
+    return printed.stdout.partition("\n")[0].strip()

@@ -1,0 +1,65 @@
+"""Counting verdicts.  Tallies of parts of a setting add up to the same whole in any order."""
+
+import attrs
+
+from blockops.lab.exploring import Judged
+from blockops.lab.results import Verdict
+
+
+@attrs.define
+class Broken:
+    """One sort of violation: how often, and its smallest case (the first in the order of the list)."""
+
+    rank: int
+    case: str
+    sentence: str
+    count: int = 1
+
+    def add(self, other: "Broken") -> None:
+        """Take the other's cases in."""
+        count = self.count + other.count
+        if other.rank < self.rank:
+            self.rank, self.case, self.sentence = other.rank, other.case, other.sentence
+        self.count = count
+
+
+@attrs.define
+class Tally:
+    """Verdicts per law, violations per law and sort, what of the core broke, how many cases."""
+
+    cases: int = 0
+    masked: int = 0
+    verdicts: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
+    violations: dict[tuple[str, str], Broken] = attrs.field(factory=dict)
+    broken: list[str] = attrs.field(factory=list)
+
+    def count(self, judged: Judged, rank: int) -> None:
+        """Take in one case, the *rank*-th of its setting."""
+        self.cases += 1
+        self.masked += not judged.struck
+        self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
+        for law, judgement in judged.judgements.items():
+            key = (law, judgement.verdict)
+            self.verdicts[key] = self.verdicts.get(key, 0) + 1
+            if judgement.verdict is Verdict.VIOLATED:
+                self._violation((law, judgement.key), Broken(rank, judged.case, judgement.sentence))
+
+    def add(self, other: "Tally") -> None:
+        """Take in another tally of the same setting."""
+        self.cases += other.cases
+        self.masked += other.masked
+        self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]
+        for key, number in other.verdicts.items():
+            self.verdicts[key] = self.verdicts.get(key, 0) + number
+        for sort, broken in other.violations.items():
+            self._violation(sort, attrs.evolve(broken))
+
+    def _violation(self, sort: tuple[str, str], broken: Broken) -> None:
+        if sort in self.violations:
+            self.violations[sort].add(broken)
+        else:
+            self.violations[sort] = broken
+
+
+MAX_BROKEN = 20
+"""How many broken invariants are kept by their sentences: one is already too many."""

@@ -1,0 +1,172 @@
+"""What a case starts from: devices, their images and data, the guest's programme, the schedule.
+
+A world is a value: two equal worlds give the same case the same trace on any machine.  Its files live
+under the virtual root /vm of an in-memory disk: d0.qcow2, d1.qcow2, … are what the devices show, and
+dst/ is the storage that a migration goes to.  A world may instead stand on real images that were
+given: they are adopted read-only, and d0.qcow2, … are overlays on them.
+"""
+
+import functools
+import hashlib
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+import attrs
+import cattrs
+
+from blockops.graph.formats import NewImage, Opening, create_image, open_node
+from blockops.graph.graph import Graph, reading_path
+from blockops.graph.node import Node
+from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.host.posix import PosixFolder
+from blockops.lab.given import open_chain
+from blockops.lab.sectors import content_of
+from blockops.management.wish import DiskWish, ImageRef
+from blockops.units import SECTOR, round_down, round_up
+
+ROOT = "/vm"
+MANAGEMENT = "/vm/management"
+DESTINATION = "/vm/dst"
+
+
+@attrs.frozen
+class Workload:
+    """What the guest does: how many steps before and after the operation, and how it writes.
+
+    *sectors* is the longest write, *flush_every* counts writes of the chain lane.
+    """
+
+    before: int = 6
+    after: int = 8
+    sectors: int = 3
+    flush_every: int = 3
+
+
+@attrs.frozen
+class World:
+    """Devices and their images.  *size* and *cluster_size* in bytes, *depth* images below each top.
+
+    *schedule*: how many guest steps follow each step of the operation, repeated for ever.
+    *given*: real images (path, format), one for each device, or none.
+    """
+
+    devices: int = 2
+    size: int = 32 * 1024
+    cluster_size: int = 4096
+    depth: int = 0
+    base_format: str = "qcow2"
+    workload: Workload = Workload()
+    schedule: tuple[int, ...] = (1, 2)
+    given: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is the world that a case id means without naming one."""
+        return self == World(devices=self.devices)
+
+    def digest(self) -> str:
+        """Return the short name of the world in case ids."""
+        text = json.dumps(as_dict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def disks(self) -> tuple[DiskWish, ...]:
+        """Return the devices as management sees them."""
+        return tuple(disk_wish(number) for number in range(self.devices))
+
+
+def disk_wish(number: int) -> DiskWish:
+    """Return the names that device *number* has in every world."""
+    return DiskWish(
+        device=f"d{number}",
+        old=ImageRef(f"{ROOT}/d{number}.qcow2", "qcow2"),
+        overlay=f"{ROOT}/s{number}.qcow2",
+        target_base=f"{DESTINATION}/d{number}.qcow2",
+        target=f"{DESTINATION}/s{number}.qcow2",
+    )
+
+
+def as_dict(world: World) -> dict[str, Any]:
+    """Return *world* as JSON can hold it."""
+    plain: dict[str, Any] = cattrs.unstructure(world)
+    return plain
+
+
+def from_dict(plain: dict[str, Any]) -> World:
+    """Return the world that `as_dict` made *plain* of."""
+    return cattrs.structure(plain, World)
+
+
+@functools.lru_cache(maxsize=64)
+def initial_disk(world: World) -> MemoryDisk:
+    """Return the disk that every case of *world* forks: never write to it."""
+    disk = MemoryDisk()
+    folder = MemoryFolder(disk)
+    for name in (MANAGEMENT, DESTINATION):
+        folder.make_folder(name)
+    for number in range(world.devices):
+        _make_device(folder, world, number)
+    folder.close_all()
+    return disk
+
+
+def _make_device(folder: MemoryFolder, world: World, number: int) -> None:
+    top = f"d{number}.qcow2"
+    if world.given:
+        _stand_on_given(folder, world, number, top)
+        return
+    below: tuple[str, str] | None = None
+    for level in range(world.depth + 1):
+        format = world.base_format if level == 0 and world.depth else "qcow2"
+        name = top if level == world.depth else f"base{number}-{level}.{format}"
+        _make_image(folder, world, name, format, below)
+        _fill(folder, world, number, name, format, level)
+        below = (name, format)
+
+
+def _make_image(
+    folder: MemoryFolder, world: World, name: str, format: str, below: tuple[str, str] | None
+) -> None:
+    backing, backing_format = (None, None) if below is None else below
+    create_image(
+        folder,
+        NewImage(name, format, world.size, backing, backing_format, world.cluster_size),
+        durable=True,
+    )
+
+
+def _fill(folder: MemoryFolder, world: World, number: int, name: str, format: str, level: int) -> None:
+    """Give the image initial data: the base in the first half, each image above a cluster further on."""
+    half = max(SECTOR, world.size // 2 // SECTOR * SECTOR)
+    start = 0 if level == 0 else min(half + (level - 1) * world.cluster_size, world.size - SECTOR)
+    start = round_down(start, SECTOR)
+    length = half if level == 0 else min(world.cluster_size, world.size - start)
+    graph = Graph()
+    node = open_node(graph, folder, name, format, Opening(lock=False))
+    node.write(start, content_of(number, start // SECTOR, round_up(length, SECTOR) // SECTOR, 0))
+    node.flush()
+    graph.collect()
+
+
+def _stand_on_given(folder: MemoryFolder, world: World, number: int, top: str) -> None:
+    """Adopt the given image and all below it under their real names, and put an overlay on it."""
+    path, format = world.given[number]
+    chain = open_chain(path)
+    for node in reading_path(chain):
+        _adopt(folder.disk, node)
+    create_image(
+        folder,
+        NewImage(top, "qcow2", chain.size, path, format, world.cluster_size),
+        durable=True,
+    )
+
+
+def _adopt(disk: MemoryDisk, node: Node) -> None:
+    path = node.source.path
+    if disk.exists(path):
+        return
+    parents = PurePosixPath(path).parents
+    for parent in reversed(parents):
+        if not disk.exists(str(parent)):
+            disk.make_folder(str(parent))
+    disk.adopt(path, PosixFolder("/").open(path, writable=False))
