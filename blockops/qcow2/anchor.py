@@ -9,18 +9,33 @@ from blockops.qcow2.header import Header, encode_fields
 
 
 class Anchor:
-    """The current header of an open image and its copy in the file."""
+    """The current header of an open image and its copy in the file; a stage of every flush.
+
+    All fixed fields lie in the first sector, so a change of them is seen whole or not at all.
+    """
 
     def __init__(self, file: DurableFile, header: Header) -> None:
         self._file = file
         self.header = header
+        self.dirty = False
 
     def update(self, **changes: Any) -> None:
         """Change fields of the header, in the file first; not durable yet.
 
-        All fixed fields lie in the first sector, so the change is seen whole or not at all.  Raises
-        `HostError`; then the file may hold either header and *header* is still the old one.
+        After a `HostError` *header* is the old one, and the file holds either until the next flush.
         """
         changed = attrs.evolve(self.header, **changes)
+        self.dirty = True
         self._file.write(0, encode_fields(changed))
         self.header = changed
+        self.dirty = False
+
+    def revert(self, **changes: Any) -> None:
+        """Take back changes without touching the file, which follows with the next flush."""
+        self.header = attrs.evolve(self.header, **changes)
+        self.dirty = True
+
+    def write_back(self) -> None:
+        """Write the header where the file may hold another one."""
+        if self.dirty:
+            self.update()

@@ -54,6 +54,7 @@ class Qcow2Image:
         self._map = ClusterMap(file, self._anchor, self._refcounts)
         # The order of a flush; what must be durable before what, the stages know themselves.
         self._stages: tuple[Stage, ...] = (
+            self._anchor,
             self._refcounts.blocks,
             self._refcounts.table,
             self._map.l2,
@@ -300,7 +301,7 @@ class Qcow2Image:
     def resize(self, size: int) -> None:
         """Grow the disk to *size* bytes, rounded up to sectors; what is new reads as zeros; all is durable.
 
-        After an error the disk has its old size.  Raises `InvalidRequest` for a smaller size.
+        After an error the disk has its old size, and from the next flush on so has the file.  Raises `InvalidRequest` for a smaller size.
         """
         self._check_write(0, 0)
         size = round_up(size, SECTOR)
@@ -318,6 +319,7 @@ class Qcow2Image:
             self._file.flush()
         except BlockError as error:
             self.size = old
+            self._anchor.revert(size=old)
             error.effect = Effect.UNKNOWN
             raise
 
