@@ -11,7 +11,6 @@ import attrs
 from blockops.commands.action import held_still, prepare_all, switch_all
 from blockops.commands.pivot import Pivot
 from blockops.commands.profile import Mode, Profile
-from blockops.errors import OpenFileFailed
 from blockops.graph.change import Mirror
 from blockops.graph.formats import known_format
 from blockops.graph.node import ImageNode, Node
@@ -85,12 +84,6 @@ class MirrorAction(Pivot):
     def _prepared(self) -> Sequence[tuple[str, ImageNode]]:
         assert self._target is not None, "secured before it was prepared"
         return [(self.filename, self._target)]
-
-    def commit(self) -> Steps[None]:
-        """Append blkmirror; a device that lost its medium since it was prepared has nothing to mirror."""
-        if self.machine.device(self.device).top is None:
-            raise OpenFileFailed(self.filename, self.device)
-        yield from super().commit()
 
 
 def mirror_action(
