@@ -301,7 +301,8 @@ class Qcow2Image:
     def resize(self, size: int) -> None:
         """Grow the disk to *size* bytes, rounded up to sectors; what is new reads as zeros; all is durable.
 
-        After an error the disk has its old size, and from the next flush on so has the file.  Raises `InvalidRequest` for a smaller size.
+        After an error the disk has its old size, and from the next flush on so has the file.  Raises
+        `InvalidRequest` for a smaller size.
         """
         self._check_write(0, 0)
         size = round_up(size, SECTOR)

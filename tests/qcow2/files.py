@@ -7,6 +7,7 @@ changes (the process is killed) or, of those after the last flush, any subset of
 
 import enum
 import errno
+from itertools import pairwise
 
 import attrs
 
@@ -112,4 +113,4 @@ def sectors(change: Change) -> list[Change]:
     if operation != "write":
         return [change]
     cuts = [0, *range(-offset % SECTOR or SECTOR, len(data), SECTOR), len(data)]
-    return [("write", offset + a, data[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [("write", offset + a, data[a:b]) for a, b in pairwise(cuts)]

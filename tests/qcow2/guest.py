@@ -1,5 +1,7 @@
 """What a guest does to an image, as data that Hypothesis draws, and the flat bytes it must find after."""
 
+from typing import Literal
+
 import attrs
 from hypothesis import strategies as st
 
@@ -9,19 +11,21 @@ from blockops.units import SECTOR
 CLUSTER_SIZES = (512, 1024, 4096, 65536)
 
 
+Action = Literal["read", "write", "zero", "discard", "flush", "grow"]
+MOSTLY_WRITES: tuple[Action, ...] = ("write", "write", "write", "zero", "discard", "flush", "grow")
+
+
 @attrs.frozen
 class Step:
     """One guest operation; *where* and *amount* are fractions of the disk, so they fit any size."""
 
-    action: str
+    action: Action
     where: int
     amount: int
     seed: int
 
 
-def steps(
-    actions: tuple[str, ...] = ("write", "write", "write", "zero", "discard", "flush", "grow"),
-) -> st.SearchStrategy[Step]:
+def steps(actions: tuple[Action, ...] = MOSTLY_WRITES) -> st.SearchStrategy[Step]:
     return st.builds(
         Step,
         action=st.sampled_from(actions),
@@ -51,6 +55,8 @@ def perform(step: Step, image: Qcow2Image) -> None:
     """Do the step to the image."""
     offset, length = extent(step, image.size, image.header.geometry.cluster_size)
     match step.action:
+        case "read":
+            image.read(offset, length)
         case "write":
             image.write(offset, pattern(step.seed, length))
         case "zero":
@@ -67,6 +73,8 @@ def expect(step: Step, model: bytearray, cluster_size: int) -> None:
     """Do the step to the model."""
     offset, length = extent(step, len(model), cluster_size)
     match step.action:
+        case "read" | "flush":
+            pass
         case "write":
             model[offset : offset + length] = pattern(step.seed, length)
         case "zero" | "discard":
