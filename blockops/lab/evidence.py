@@ -73,7 +73,8 @@ class Evidence:
 
     *live* is what the devices show in the hypervisor that lives (after a crash: the restarted one),
     *reopened* what a fresh process reads from the disk, starting from the same top image; *initial* and
-    *sizes* are from the beginning, *instants* the point-in-time images that were left behind, by device.
+    *sizes* are from the beginning.  *tops* are what the devices showed last before the case came to rest
+    or was killed, *instants* the images that were left behind then, by device.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
     own requests on an image that it reads from.  *digests_before* and *digests_after* name the files
     and hash their contents; management's own notes are left out.  *doubled* are files that were open
@@ -96,6 +97,7 @@ class Evidence:
     rest: Rest = Rest()
     initial: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
+    tops: tuple[str | None, ...] = ()
     instants: Mapping[int, bytes] = attrs.field(factory=dict)
     digests_before: Mapping[str, bytes] = attrs.field(factory=dict)
     digests_after: Mapping[str, bytes] = attrs.field(factory=dict)

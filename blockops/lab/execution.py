@@ -15,13 +15,12 @@ from collections.abc import Mapping
 
 import attrs
 
-from blockops.device import Request, RequestState
 from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults import KilledAtStep, ManagerDies, Occupied
-from blockops.lab.guest import History, Lane
+from blockops.lab.guest import History, Lane, Runner
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.results import Event
@@ -59,7 +58,8 @@ class Execution:
     _management: Steps[None] | None = None
     _command: Steps[dict[str, object]] | None = None
     _exchange: Exchange | None = None
-    _lanes: list[tuple[Lane[None], Request | None]] = attrs.field(init=False)
+    _rotation: list[Runner] = attrs.field(init=False)
+    _turn: int = 0
     _idle: int = 0
     _stall: int = 0
 
@@ -71,7 +71,7 @@ class Execution:
         self.hypervisor = Hypervisor.start(
             self.case, self.disk, self.clock, images, self.evidence.history, self._guest_says
         )
-        self._lanes = [(lane, None) for lane in self.hypervisor.lanes]
+        self._rotation = self.hypervisor.guest.rotation()
         run(self.desk().configure(images))
         self._occupy()
         self.evidence.digests_before = digests(self.disk)
@@ -112,7 +112,7 @@ class Execution:
         if self.hypervisor is not None:
             self.hypervisor.guest.active = False
         self._idle = 0
-        while self._lanes and self._idle <= PATIENCE:
+        while self._idle <= PATIENCE and not all(runner.ended for runner in self._rotation):
             self._step_guest()
 
     def _busy(self) -> bool:
@@ -160,34 +160,29 @@ class Execution:
 
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
-        for _ in range(len(self._lanes)):
-            lane, awaited = self._lanes.pop(0)
-            if awaited is not None and awaited.state is RequestState.QUEUED:
-                self._lanes.append((lane, awaited))
-                continue
-            if not self._alive() or self._step_lane(lane):
+        for _ in range(len(self._rotation)):
+            runner = self._rotation[self._turn % len(self._rotation)]
+            self._turn += 1
+            if not runner.blocked and (not self._alive() or self._step_lane(runner)):
                 return
         self._idle += 1
         self._stall += 1
         self.evidence.longest_stall = max(self.evidence.longest_stall, self._stall)
 
-    def _step_lane(self, lane: Lane[None]) -> bool:
+    def _step_lane(self, runner: Runner) -> bool:
         """Let one lane take a step; return whether that was progress."""
         self.clock.actor = "guest"
         hits = len(self.clock.hits)
         try:
-            waits_for = next(lane)
-        except StopIteration:
-            return False
+            progress = runner.step()
         except ProcessKilled:
             self.kill()
             return True
-        self._lanes.append((lane, waits_for))
         if len(self.clock.hits) > hits:
             self._note_own_hits(hits)
-        if waits_for is None:
+        if progress:
             self._idle = self._stall = 0
-        return waits_for is None
+        return progress
 
     def _note_own_hits(self, since: int) -> None:
         """Count what struck images that the guest reads from, not a mirror's target."""
@@ -245,12 +240,12 @@ class Execution:
         hypervisor, self.hypervisor = self.hypervisor, None
         assert hypervisor is not None
         self._say("fault", "the hypervisor is killed")
-        self.evidence.opened = tuple(node.path for node in hypervisor.machine.graph.open_nodes())
+        self.evidence.tops, self.evidence.opened = hypervisor.tops(), hypervisor.opened()
         self.evidence.killed = True
         self.clock.dead = True
-        self._close_all([self._command, *hypervisor.lanes])
+        self._close_all([self._command, *(runner.lane for runner in self._rotation)])
         hypervisor.folder.close_all()
-        self._command, self._exchange, self._lanes = None, None, []
+        self._command, self._exchange, self._rotation = None, None, []
 
     def _close_all(self, generators: list[Steps[dict[str, object]] | Lane[None] | None]) -> None:
         """Drop what was running; whatever its clean-up tries on the disk dies too."""

@@ -34,7 +34,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()
     if not evidence.killed:
-        evidence.opened = tuple(node.path for node in hypervisor.machine.graph.open_nodes())
+        evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
     unwritten = _shut(hypervisor)
     evidence.digests_after = digests(execution.disk)
     evidence.disk = execution.disk
@@ -102,8 +102,8 @@ def _read(disk: MemoryDisk, path: str, window: int) -> Shown:
 def _instants(execution: Execution, evidence: Evidence) -> dict[int, bytes]:
     """Read the point-in-time images: what was left behind of each device that moved on."""
     found = {}
-    for number, (wish, shown) in enumerate(zip(execution.case.world.disks(), evidence.live, strict=True)):
-        if shown.top is None or shown.top == wish.old.path:
+    for number, (wish, top) in enumerate(zip(execution.case.world.disks(), evidence.tops, strict=True)):
+        if top is None or top == wish.old.path:
             continue
         path = next((path for path in (wish.old.path, wish.target_base) if execution.disk.exists(path)), None)
         image = None if path is None else _read(execution.disk, path, execution.case.world.size)

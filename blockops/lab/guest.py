@@ -21,6 +21,11 @@ from blockops.lab.sectors import content_of
 from blockops.lab.world import World
 from blockops.units import SECTOR
 
+T = TypeVar("T")
+
+Lane: TypeAlias = Generator[Request | None, None, T]
+"""A lane yields the request that it waits for, or None after progress."""
+
 
 @attrs.define(eq=False)
 class Written:
@@ -43,6 +48,29 @@ class Written:
     @property
     def sectors(self) -> range:
         return range(self.first, self.first + self.count)
+
+
+@attrs.define(eq=False)
+class Runner:
+    """A lane on its way: what it waits for, and whether it has ended."""
+
+    lane: Lane[None]
+    awaits: Request | None = None
+    ended: bool = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the lane cannot run: it has ended, or its request queues at a closed gate."""
+        return self.ended or (self.awaits is not None and self.awaits.state is RequestState.QUEUED)
+
+    def step(self) -> bool:
+        """Take one step; return whether that was progress."""
+        try:
+            self.awaits = next(self.lane)
+        except StopIteration:
+            self.ended = True
+            return False
+        return self.awaits is None
 
 
 @attrs.frozen
@@ -88,12 +116,6 @@ class History:
                 written.durable = self.time
 
 
-T = TypeVar("T")
-
-Lane: TypeAlias = Generator[Request | None, None, T]
-"""A lane yields the request that it waits for, or None after progress."""
-
-
 @attrs.define(eq=False)
 class Guest:
     """The lanes over the machine's devices; `active` is cleared when they shall submit no more."""
@@ -104,9 +126,11 @@ class Guest:
     history: History = attrs.field(factory=History)
     active: bool = True
 
-    def lanes(self) -> list[Lane[None]]:
-        """Return the chain lane and one lane for each device."""
-        return [self._chain(), *(self._alone(number) for number in range(len(self.devices)))]
+    def rotation(self) -> list[Runner]:
+        """Return whose turn it is, round and round: the chain lane's every other time."""
+        chain = Runner(self._chain())
+        lanes = [Runner(self._alone(number)) for number in range(len(self.devices))]
+        return [runner for lane in lanes for runner in (chain, lane)]
 
     @property
     def _half(self) -> int:

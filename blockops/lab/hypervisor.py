@@ -16,7 +16,7 @@ from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Rest, Shown
-from blockops.lab.guest import Guest, History, Lane
+from blockops.lab.guest import Guest, History
 from blockops.lab.hosts import Clock, FaultyFolder
 from blockops.machine import Machine
 from blockops.management.wish import ImageRef
@@ -31,7 +31,6 @@ class Hypervisor:
     machine: Machine
     connection: Connection
     guest: Guest
-    lanes: list[Lane[None]]
     problems: Mapping[str, str]
 
     @classmethod
@@ -53,13 +52,17 @@ class Hypervisor:
         problems = {name: text for name, image in images.items() if (text := _attach(machine, name, image))}
         connection = Server(entry.make(machine, profile)).connect("management")
         guest = Guest(case.world, tuple(machine.devices.values()), say, history)
-        return cls(folder, machine, connection, guest, guest.lanes(), problems)
+        return cls(folder, machine, connection, guest, problems)
 
     def tops(self) -> tuple[str | None, ...]:
         """Return the path of the image that each device shows."""
         return tuple(
             None if device.top is None else device.top.source.path for device in self.machine.devices.values()
         )
+
+    def opened(self) -> tuple[str, ...]:
+        """Return the images that are open."""
+        return tuple(node.path for node in self.machine.graph.open_nodes())
 
     def read_paths(self) -> set[str]:
         """Return the images that the guest reads from, through whatever chain."""
