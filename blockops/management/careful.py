@@ -100,29 +100,29 @@ def _reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
     return isinstance(answer, Replied) and answer.ok
 
 
-def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -> Steps[bool]:
+def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -> Steps[list[str]]:
     """Let the books say what the devices show, delete the new images of those that show their old one.
 
     *leftovers* are further files of our own, deleted where all is as before: `query-block` does not name
-    the target of a mirror.  A device that shows nothing keeps its files.  Returns whether every device
-    shows its old image.
+    the target of a mirror.  A device that shows nothing keeps its files.  Returns the devices that do not
+    show their old image.
     """
     live = yield from look(desk)
     moved = {move.device: move.new for move in moves if live.shows(move.device, move.new)}
     stayed = {move.device: move.old for move in moves if live.shows(move.device, move.old)}
     yield from desk.configure(moved | stayed)
     yield from desk.note("undo", moved=list(moved), stayed=list(stayed))
-    restored = len(stayed) == len(moves)
+    gone = [move.device for move in moves if move.device not in stayed]
     unused = [move.new.path for move in moves if move.device in stayed and move.new.path not in live.used]
-    for path in [*unused, *(leftovers if restored else ())]:
+    for path in [*unused, *(() if gone else leftovers)]:
         yield from delete_if_there(desk, path)
-    return restored
+    return gone
 
 
 def settle(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:
     """End a failed attempt: clean up, and raise `GaveUp` that says how it ended."""
-    restored = yield from clean_up(desk, moves, leftovers)
-    raise GaveUp("all disks are as before" if restored else "some disks have moved", why)
+    gone = yield from clean_up(desk, moves, leftovers)
+    raise GaveUp(f"not as before: {', '.join(gone)}" if gone else "all disks are as before", why)
 
 
 def undo(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:

@@ -136,7 +136,7 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     yield from intend(desk, moves)
     yield from attempt(_snapshot(desk, moves[0]))
     yield from reopen_old(desk, moves)
-    if not (yield from clean_up(desk, moves)):
+    if (yield from clean_up(desk, moves)):
         raise GaveUp(f"{moves[0].device} cannot be brought back")
 
 

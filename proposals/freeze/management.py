@@ -175,7 +175,7 @@ def _first_snapshot(desk: Desk, wish: Wish, moves: Sequence[Move]) -> Steps[None
 
 def _go_back(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     yield from reopen_old(desk, moves)
-    if not (yield from clean_up(desk, moves)):
+    if (yield from clean_up(desk, moves)):
         raise GaveUp(f"{moves[0].device} cannot be brought back")
 
 

@@ -165,8 +165,8 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     yield from intend(desk, moves)
     yield from attempt(_start_with_snapshots(desk, moves))
     yield from _abort(desk, wish)
-    if not (yield from clean_up(desk, moves)):
-        raise GaveUp(f"{moves[0].device} is not as before")
+    if (yield from clean_up(desk, moves)):
+        raise GaveUp(f"{moves[0].device} cannot be brought back")
 
 
 def _start_with_snapshots(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
