@@ -85,4 +85,4 @@ def expect(step: Step, model: bytearray, cluster_size: int) -> None:
 
 def grown(step: Step, size: int) -> int:
     """Return the size after a growing step."""
-    return size + step.amount * SECTOR
+    return size + (step.amount + 1) * SECTOR

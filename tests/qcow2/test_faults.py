@@ -24,6 +24,8 @@ from tests.qcow2.files import BytesFile, Change, Failure, apply, sectors
 from tests.qcow2.guest import Step, expect, pattern, perform, steps
 
 SIZE = 200 * SECTOR
+# One refcount table of 512 bytes counts 8 MiB of such clusters: what comes after makes it grow.
+NEAR_THE_LAST_BLOCK = (8 << 20) - 9 * 512
 
 
 @attrs.frozen
@@ -34,6 +36,7 @@ class World:
     cluster_size: int
     backed: bool
     steps: list[Step]
+    file_end: int = 0
 
 
 worlds = st.builds(
@@ -42,6 +45,7 @@ worlds = st.builds(
     cluster_size=st.sampled_from([512, 512, 4096]),
     backed=st.booleans(),
     steps=st.lists(steps(), min_size=1, max_size=8),
+    file_end=st.sampled_from([0, 0, 0, NEAR_THE_LAST_BLOCK]),
 )
 
 
@@ -79,6 +83,7 @@ def begin(world: World) -> tuple[BytesFile, Qcow2Image, bytearray]:
         version=world.version,
         backing_file="base.raw" if world.backed else None,
     )
+    file.truncate(max(file.size(), world.file_end))
     file.flush()
     file.changes.clear()
     model = bytearray(BASE.data.ljust(SIZE, b"\0") if world.backed else bytes(SIZE))
