@@ -105,14 +105,14 @@ class Evidence:
     doubled: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
-    _states: dict[tuple[int, bytes], list[int]] = attrs.field(factory=dict)
+    _states: dict[int, tuple[bytes, list[int]]] = attrs.field(factory=dict)
 
     def states_of(self, device: int, data: bytes) -> list[int]:
         """Return the state of each sector of *data* (`sectors`), which was read from *device*."""
-        key = (device, data)
-        if key not in self._states:
-            self._states[key] = states(device, data, self.initial[device])
-        return self._states[key]
+        known = self._states.get(id(data))
+        if known is None or known[0] is not data:
+            known = self._states[id(data)] = (data, states(device, data, self.initial[device]))
+        return known[1]
 
     @property
     def began(self) -> bool:

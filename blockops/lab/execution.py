@@ -28,7 +28,7 @@ from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.management.contestant import Inexpressible
 from blockops.management.desk import Answer, Desk, Lost, Replied
 from blockops.management.wish import Wish
-from blockops.steps import Phase, Step, Steps, run
+from blockops.steps import Phase, Step, Steps
 
 
 def digests(disk: MemoryDisk) -> dict[str, bytes]:
@@ -67,12 +67,15 @@ class Execution:
         self.clock = Clock(self.case.fault, self.recording)
         self.disk = initial_disk(self.case.world).fork()
         self.evidence = Evidence(self.case, History())
-        images = {disk.device: disk.old for disk in self.case.world.disks()}
         self.hypervisor = Hypervisor.start(
-            self.case, self.disk, self.clock, images, self.evidence.history, self._guest_says
+            self.case,
+            self.disk,
+            self.clock,
+            self.case.world.images(),
+            self.evidence.history,
+            self._guest_says,
         )
         self._rotation = self.hypervisor.guest.rotation()
-        run(self.desk().configure(images))
         self._occupy()
         self.evidence.digests_before = digests(self.disk)
 
@@ -138,6 +141,8 @@ class Execution:
             self.kill()
         else:
             self._idle = self._idle + 1 if step.waits_for is not None else 0
+            if not self.evidence.gate_closed and self.hypervisor is not None:
+                self.evidence.gate_closed = self.hypervisor.gate_closed()
             self._say("hypervisor", str(step))
 
     def _step_management(self, program: Steps[None]) -> None:
@@ -198,8 +203,6 @@ class Execution:
             fault = self.case.fault
             if isinstance(fault, KilledAtStep) and self.steps >= fault.step and self.hypervisor is not None:
                 self.kill()
-        if self.hypervisor is not None and self.hypervisor.gate_closed():
-            self.evidence.gate_closed = True
         return self.hypervisor is not None
 
     # ------------------------------------------------------------------------------------ the channel

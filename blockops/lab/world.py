@@ -9,6 +9,7 @@ given: they are adopted read-only, and d0.qcow2, … are overlays on them.
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,7 +23,9 @@ from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.host.posix import PosixFolder
 from blockops.lab.given import open_chain
 from blockops.lab.sectors import content_of
+from blockops.management.desk import Answer, Desk, Lost
 from blockops.management.wish import DiskWish, ImageRef
+from blockops.steps import Steps, run
 from blockops.units import SECTOR, round_down, round_up
 
 ROOT = "/vm"
@@ -57,7 +60,7 @@ class World:
     depth: int = 0
     base_format: str = "qcow2"
     workload: Workload = Workload()
-    schedule: tuple[int, ...] = (1, 2)
+    schedule: tuple[int, ...] = (1,)
     given: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -72,11 +75,20 @@ class World:
 
     def disks(self) -> tuple[DiskWish, ...]:
         """Return the devices as management sees them."""
-        return tuple(disk_wish(number) for number in range(self.devices))
+        return disk_wishes(self.devices)
+
+    def images(self) -> dict[str, ImageRef]:
+        """Return what each device shows when a case begins."""
+        return {disk.device: disk.old for disk in self.disks()}
 
 
-def disk_wish(number: int) -> DiskWish:
-    """Return the names that device *number* has in every world."""
+@functools.cache
+def disk_wishes(devices: int) -> tuple[DiskWish, ...]:
+    """Return the names that the first *devices* devices have in every world."""
+    return tuple(_disk_wish(number) for number in range(devices))
+
+
+def _disk_wish(number: int) -> DiskWish:
     return DiskWish(
         device=f"d{number}",
         old=ImageRef(f"{ROOT}/d{number}.qcow2", "qcow2"),
@@ -106,8 +118,15 @@ def initial_disk(world: World) -> MemoryDisk:
         folder.make_folder(name)
     for number in range(world.devices):
         _make_device(folder, world, number)
+    run(Desk(folder, _nobody).configure(world.images()))
     folder.close_all()
     return disk
+
+
+def _nobody(command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
+    """A channel with nobody at its end: there is no hypervisor yet."""
+    yield from ()
+    return Lost()
 
 
 def _make_device(folder: MemoryFolder, world: World, number: int) -> None:

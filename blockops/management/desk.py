@@ -210,7 +210,7 @@ class Desk:
         path = posixpath.join(self.books, name)
         file = self.host.create(f"{path}.new", replace=True)
         try:
-            write_fully(file, 0, json.dumps(content, indent=1).encode())
+            write_fully(file, 0, json.dumps(content).encode())
             file.flush()
         finally:
             file.close()
