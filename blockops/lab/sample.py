@@ -22,8 +22,11 @@ from blockops.lab.plan import Part, Settings
 from blockops.lab.results import ToolSample
 from blockops.lab.work import case_of
 
-IMAGES = 200
-"""How many images the real checker looks at."""
+IMAGES = 220
+"""How many different images the real checker looks at, where that many turn up."""
+
+DRAWS = 2000
+"""How many cases are drawn at most to find them."""
 
 _CORRUPT = 2
 
@@ -36,7 +39,7 @@ def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
         return ToolSample()
     checked: dict[bytes, bool] = {}
     chance = random.Random(settings.seed)
-    for _ in range(IMAGES):
+    for _ in range(DRAWS):
         if len(checked) >= IMAGES:
             break
         case = _drawn_case(chance, settings, asked)
