@@ -1,4 +1,4 @@
-"""A small machine on a memory disk: devices d0, d1, … over /vm/d0.qcow2, /vm/d1.qcow2, …"""
+"""A small machine on a memory disk: device dN shows /vm/dN.qcow2."""
 
 from collections.abc import Iterator
 
@@ -92,13 +92,20 @@ def make_world(profile: Profile, devices: int = 2) -> World:
     return world
 
 
-def error_of(steps: Steps[object]) -> CommandError:
-    """Run steps that must end in a `CommandError`, and return it."""
+def outcome(steps: Steps[object]) -> CommandError | None:
+    """Run steps to their end and return the `CommandError` in which they end, if any."""
     try:
         trace(steps)
     except CommandError as error:
         return error
-    raise AssertionError("the command succeeded")
+    return None
+
+
+def error_of(steps: Steps[object]) -> CommandError:
+    """Run steps that must end in a `CommandError`, and return it."""
+    error = outcome(steps)
+    assert error is not None, "the command succeeded"
+    return error
 
 
 def trace(steps: Steps[object]) -> list[str]:
