@@ -209,7 +209,8 @@ class Qcow2Image:
 
     def _surroundings(self, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
         """Return what the guest reads in [start, offset) and [end, stop); empty where that is zeros."""
-        if start + self._shape.cluster_size >= stop and not self._zero_between(start, stop):
+        in_one_cluster = start + self._shape.cluster_size >= stop
+        if in_one_cluster and (start < offset or end < stop) and not self._zero_between(start, stop):
             # One cluster: one read, of which the middle is thrown away.
             old = self.read(start, stop - start)
             return old[: offset - start], old[end - start :]

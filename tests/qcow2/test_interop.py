@@ -213,7 +213,6 @@ def test_an_image_with_internal_snapshots_reads_equal_and_is_not_written(
 
 REFUSED = {
     "encrypt.format=aes,encrypt.key-secret=s": "encryption (AES)",
-    "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10": "encryption (LUKS)",
     "compression_type=zstd": "compression type zstd",
     "extended_l2=on": "extended L2 entries",
     "data_file=data.raw": "an external data file",

@@ -1,0 +1,394 @@
+"""One image: what its requests mean, what they cost the host, and what it refuses."""
+
+import struct
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from blockops.errors import Effect, HostError, ImageError, InvalidRequest
+from blockops.qcow2 import durable
+from blockops.qcow2.check import check
+from blockops.qcow2.create import create
+from blockops.qcow2.image import Qcow2Image
+from tests.qcow2.files import BytesFile, Failure
+from tests.qcow2.guest import pattern
+
+SIZE = 1 << 20
+CLUSTER = 4096
+
+
+@attrs.define(eq=False)
+class Reads:
+    """A backing that notes what is read from it."""
+
+    data: bytes = pattern(3, SIZE)
+    asked: list[tuple[int, int]] = attrs.field(factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        self.asked.append((offset, length))
+        assert offset + length <= len(self.data)
+        return self.data[offset : offset + length]
+
+
+def new(*, size: int = SIZE, version: int = 3, backing: Reads | None = None) -> tuple[BytesFile, Qcow2Image]:
+    file = BytesFile()
+    name = "base.raw" if backing else None
+    create(file, size=size, cluster_size=CLUSTER, version=version, backing_file=name)
+    file.flush()
+    file.changes.clear()
+    return file, Qcow2Image.open(file, writable=True, backing=backing)
+
+
+def fail_the_next_flush(file: BytesFile) -> None:
+    """Let the flush after the one write of metadata that is due fail, and drop what was not flushed."""
+    file.fail_at, file.failure = len(file.changes) + 1, Failure.DROPPING
+
+
+def operations(file: BytesFile) -> list[str]:
+    """Return the kinds of the changes since the last call."""
+    kinds = [change[0] for change in file.changes]
+    file.changes.clear()
+    return kinds
+
+
+# ------------------------------------------------------------------------------------------- requests
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, SIZE + 1), (SIZE, 1), (5, -1), (SIZE + 1, 0)])
+def test_a_request_outside_the_disk_is_refused_and_changes_nothing(offset: int, length: int) -> None:
+    file, image = new()
+    requests: list[Callable[[], object]] = [
+        lambda: image.read(offset, length),
+        lambda: image.write_zeroes(offset, length),
+        lambda: image.discard(offset, length),
+    ]
+    if length >= 0:
+        requests.append(lambda: image.write(offset, bytes(length)))
+    for request in requests:
+        with pytest.raises(InvalidRequest):
+            request()
+    assert file.changes == []
+
+
+def test_an_empty_request_does_nothing() -> None:
+    file, image = new()
+    assert image.read(SIZE, 0) == b""
+    image.write(SIZE, b"")
+    image.write_zeroes(0, 0)
+    image.discard(SIZE, 0)
+    assert not image.dirty
+    assert file.changes == []
+
+
+def test_a_read_only_image_refuses_every_change() -> None:
+    file, image = new()
+    image.close()
+    file.closed = False
+    image = Qcow2Image.open(file, writable=False)
+    requests: list[Callable[[], None]] = [
+        lambda: image.write(0, b"x"),
+        lambda: image.write_zeroes(0, 1),
+        lambda: image.discard(0, 1),
+        lambda: image.resize(2 * SIZE),
+    ]
+    for request in requests:
+        with pytest.raises(InvalidRequest, match="read-only"):
+            request()
+    image.flush()
+    image.close()
+    assert file.changes == []
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_buffer_can_be_written_and_changed_afterwards(kind: Callable[[bytearray], bytes]) -> None:
+    file, image = new()
+    buffer = bytearray(b"abc")
+    image.write(CLUSTER - 1, kind(buffer))
+    buffer[0:3] = b"xyz"
+    fail_the_next_flush(file)
+    with pytest.raises(HostError):
+        image.flush()
+    image.flush()
+    assert image.read(CLUSTER - 1, 3) == b"abc"
+
+
+def test_a_disk_only_grows_and_in_whole_sectors() -> None:
+    _, image = new()
+    for size in (SIZE - 1 - 511, -5, 1 << 62):
+        with pytest.raises(InvalidRequest, match="cannot be resized"):
+            image.resize(size)
+    image.resize(SIZE + 1)
+    assert image.size == SIZE + 512
+
+
+def test_growing_over_a_longer_backing_shows_zeros() -> None:
+    file, _ = new(size=CLUSTER + 512, backing=Reads())
+    image = Qcow2Image.open(file, writable=True, backing=Reads())
+    image.write(CLUSTER, b"x")
+    image.resize(3 * CLUSTER)
+    assert image.read(CLUSTER + 512, 2 * CLUSTER - 512) == bytes(2 * CLUSTER - 512)
+    assert image.read(0, CLUSTER + 512) == b"".join(
+        (pattern(3, SIZE)[:CLUSTER], b"x", pattern(3, SIZE)[CLUSTER + 1 : CLUSTER + 512])
+    )
+
+
+def test_the_backing_can_be_set_while_the_image_is_open() -> None:
+    _, image = new(backing=Reads())
+    image.backing = None
+    image.write(0, b"x")
+    image.discard(CLUSTER, CLUSTER)
+    assert image.read(5, 5) == bytes(5)
+    image.backing = Reads()
+    assert image.read(CLUSTER, 2 * CLUSTER) == bytes(CLUSTER) + pattern(3, SIZE)[2 * CLUSTER : 3 * CLUSTER]
+
+
+def test_a_backing_is_never_read_past_its_end() -> None:
+    short = Reads(pattern(3, CLUSTER + 100))
+    _, image = new(backing=short)
+    assert image.read(0, SIZE) == short.data.ljust(SIZE, b"\0")
+    image.write(CLUSTER + 50, b"y")
+    assert image.read(CLUSTER, CLUSTER) == (
+        short.data[CLUSTER:][:50] + b"y" + short.data[CLUSTER + 51 :]
+    ).ljust(CLUSTER, b"\0")
+
+
+def test_a_discarded_range_reads_as_zeros_to_the_byte() -> None:
+    for version in (2, 3):
+        backing = Reads()
+        _, image = new(version=version, backing=backing)
+        image.write(3 * CLUSTER, b"z" * CLUSTER)
+        image.discard(100, 5 * CLUSTER)
+        assert image.read(0, 6 * CLUSTER) == (
+            backing.data[:100] + bytes(5 * CLUSTER) + backing.data[100 + 5 * CLUSTER : 6 * CLUSTER]
+        )
+
+
+# ---------------------------------------------------------------------------------- what the host sees
+
+
+def test_one_run_is_one_host_operation() -> None:
+    file, image = new()
+    image.write(0, pattern(1, 16 * CLUSTER))
+    assert operations(file) == ["write"]
+    image.write(3 * CLUSTER + 7, pattern(2, 5 * CLUSTER))
+    assert operations(file) == ["write"]
+
+
+def test_copying_a_cluster_is_one_read_and_one_write() -> None:
+    backing = Reads()
+    file, image = new(backing=backing)
+    image.write(CLUSTER + 10, b"x" * 20)
+    assert backing.asked == [(CLUSTER, CLUSTER)]
+    assert operations(file) == ["write"]
+    image.write(5 * CLUSTER - 1, b"x" * (2 + 3 * CLUSTER))
+    assert backing.asked[1:] == [(4 * CLUSTER, CLUSTER - 1), (8 * CLUSTER + 1, CLUSTER - 1)]
+    assert operations(file) == ["write"]
+
+
+def test_a_whole_cluster_is_written_without_reading_the_backing() -> None:
+    backing = Reads()
+    file, image = new(backing=backing)
+    image.write(CLUSTER, b"x" * CLUSTER)
+    assert backing.asked == []
+    assert operations(file) == ["write"]
+
+
+def test_a_flush_orders_data_refcounts_l2_and_l1_and_a_second_one_does_nothing() -> None:
+    file, image = new()
+    image.write(0, b"x")
+    image.flush()
+    assert operations(file) == ["write", "write", "flush", "write", "flush", "write", "flush"]
+    assert not image.dirty
+    image.flush()
+    image.close()
+    assert operations(file) == []
+
+
+def test_the_first_flush_reaches_the_host_even_if_nothing_was_written() -> None:
+    file, image = new()
+    image.flush()
+    assert operations(file) == ["flush"]
+
+
+def test_discarded_clusters_are_used_again_after_a_flush() -> None:
+    file, image = new()
+    image.write(0, b"x" * 8 * CLUSTER)
+    image.flush()
+    size = file.size()
+    image.discard(0, 8 * CLUSTER)
+    image.flush()
+    image.write(0, b"y" * 8 * CLUSTER)
+    image.close()
+    assert len(file.content) == size
+    file.closed = False
+    assert not check(file).leaks
+    assert not check(file).corruptions
+
+
+def test_creating_a_small_image_takes_two_host_operations() -> None:
+    file = BytesFile()
+    create(file, size=SIZE, cluster_size=512, backing_file="base.qcow2", backing_format="qcow2")
+    assert operations(file) == ["truncate", "write"]
+
+
+# ---------------------------------------------------------------------------------------- its own end
+
+
+def test_close_reports_a_failed_flush_after_the_file_is_released() -> None:
+    file, image = new()
+    image.write(0, b"x")
+    file.fail_at = 1
+    with pytest.raises(HostError) as error:
+        image.close()
+    assert error.value.effect is Effect.UNKNOWN
+    assert file.closed
+
+
+def test_abandoning_writes_nothing() -> None:
+    file, image = new()
+    image.write(0, b"x")
+    assert image.dirty
+    operations(file)
+    image.abandon()
+    assert operations(file) == []
+    assert file.closed
+
+
+def test_beyond_what_is_remembered_a_failed_flush_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "REMEMBERED", 3 * CLUSTER)
+    file, image = new()
+    image.write(0, b"x" * 4 * CLUSTER)
+    fail_the_next_flush(file)
+    for _ in range(3):
+        with pytest.raises(HostError):
+            image.flush()
+    image.abandon()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    _, image = new(size=1 << 30)
+    for offset in range(0, 64 << 20, 1 << 20):
+        image.write(offset, bytes(1 << 20))
+    image.write(0, b"x")
+    assert not image._file._unsure
+    image.abandon()
+
+
+# ------------------------------------------------------------------------------------- images that lie
+
+
+def entry(file: BytesFile, offset: int) -> int:
+    return int(struct.unpack_from(">Q", file.content, offset)[0])
+
+
+def written() -> tuple[BytesFile, int, int]:
+    """Return an image with one cluster of data, and where its L1 and L2 entries for it are."""
+    file, image = new()
+    image.write(0, b"x" * CLUSTER)
+    image.close()
+    file.closed = False
+    l1 = image.header.l1_offset
+    return file, l1, entry(file, l1) & ((1 << 56) - 512)
+
+
+@pytest.mark.parametrize("value", [1 << 62 | 1 << 60, 1 << 57, 513, (1 << 63) + 2, 1 << 63])
+def test_a_bad_l2_entry_is_named_with_its_place_and_value(value: int) -> None:
+    file, _, l2 = written()
+    struct.pack_into(">Q", file.content, l2 + 8, value)
+    image = Qcow2Image.open(file, writable=True)
+    assert image.read(0, CLUSTER) == b"x" * CLUSTER
+    for request in (
+        lambda: image.read(0, 2 * CLUSTER),
+        lambda: image.write(CLUSTER + 1, b"y"),
+        lambda: image.discard(CLUSTER, CLUSTER),
+    ):
+        if value >> 62 == 1:
+            continue
+        with pytest.raises(ImageError, match=f"{value:#018x}") as error:
+            request()
+        assert (error.value.structure, error.value.offset) == ("L2 table", l2 + 8)
+
+
+@pytest.mark.parametrize("value", [1, 1 << 60, 513, (1 << 63) + 256])
+def test_a_bad_l1_entry_is_named_with_its_place_and_value(value: int) -> None:
+    file, l1, _ = written()
+    struct.pack_into(">Q", file.content, l1, value)
+    image = Qcow2Image.open(file, writable=True)
+    for request in (
+        lambda: image.read(0, 1),
+        lambda: image.write(0, b"y"),
+        lambda: image.discard(0, CLUSTER),
+    ):
+        with pytest.raises(ImageError, match=f"{value:#018x}") as error:
+            request()
+        assert (error.value.structure, error.value.offset) == ("L1 table", l1)
+
+
+def test_a_table_beyond_the_end_of_the_file_is_named() -> None:
+    file, l1, _ = written()
+    struct.pack_into(">Q", file.content, l1, 1 << 63 | 1 << 40)
+    with pytest.raises(ImageError, match="L2 table at offset 1099511627776: the file ends"):
+        Qcow2Image.open(file, writable=False).read(0, 1)
+
+
+def test_data_beyond_the_end_of_the_file_reads_as_zeros_as_in_qemu() -> None:
+    file, _, l2 = written()
+    struct.pack_into(">Q", file.content, l2, 1 << 63 | 1 << 40)
+    assert Qcow2Image.open(file, writable=False).read(0, CLUSTER) == bytes(CLUSTER)
+
+
+@pytest.mark.parametrize("value", [7, 513, 1 << 50])
+def test_a_bad_refcount_table_entry_fails_the_write_and_nothing_else(value: int) -> None:
+    file, _, _ = written()
+    struct.pack_into(">Q", file.content, CLUSTER, value)
+    image = Qcow2Image.open(file, writable=True)
+    with pytest.raises(ImageError, match="refcount") as error:
+        image.write(CLUSTER, b"y")
+    assert error.value.effect is Effect.NONE
+    assert image.read(0, 2 * CLUSTER) == b"x" * CLUSTER + bytes(CLUSTER)
+
+
+def test_a_cluster_counted_beyond_the_end_of_the_file_is_not_shared() -> None:
+    file, _, _ = written()
+    first_free = len(file.content) // CLUSTER
+    struct.pack_into(">3H", file.content, 2 * CLUSTER + 2 * first_free, 1, 0, 1)
+    image = Qcow2Image.open(file, writable=True)
+    image.write(CLUSTER, b"y" * 4 * CLUSTER)
+    image.close()
+    file.closed = False
+    report = check(file)
+    assert not report.corruptions
+    assert len(report.leaks) == 2
+
+
+def test_data_that_is_not_marked_as_ours_alone_is_copied_before_it_is_written() -> None:
+    file, l1, l2 = written()
+    host = entry(file, l2) & ((1 << 56) - 512)
+    for place in (l1, l2):
+        struct.pack_into(">Q", file.content, place, entry(file, place) & ~(1 << 63))
+    image = Qcow2Image.open(file, writable=True)
+    assert image.read(0, CLUSTER) == b"x" * CLUSTER
+    image.write(1, b"y")
+    image.close()
+    assert file.content[host : host + CLUSTER] == b"x" * CLUSTER
+    file.closed = False
+    assert Qcow2Image.open(file, writable=False).read(0, CLUSTER) == b"xy" + b"x" * (CLUSTER - 2)
+    assert not check(file).corruptions
+    assert not check(file).leaks
+
+
+def test_a_cluster_in_use_that_is_counted_zero_times_is_named_when_it_is_freed() -> None:
+    file, _, l2 = written()
+    host = (entry(file, l2) & ((1 << 56) - 512)) // CLUSTER
+    struct.pack_into(">H", file.content, 2 * CLUSTER + 2 * host, 0)
+    image = Qcow2Image.open(file, writable=True)
+    image.discard(0, CLUSTER)
+    with pytest.raises(ImageError, match="counted 0 times"):
+        image.flush()
+    image.flush()
+    image.close()
