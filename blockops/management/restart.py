@@ -26,14 +26,16 @@ def as_configured(desk: Desk, configuration: Mapping[str, ImageRef]) -> Steps[Ma
 
 
 def by_notes(desk: Desk, configuration: Mapping[str, ImageRef]) -> Steps[Mapping[str, ImageRef]]:
-    """Start with the new images of what was under way, if each of them is complete, else with the old.
+    """Start with the new images of what was under way, if every one of them is safe, else with the old.
 
-    Writes the configuration.  Raises where an image cannot be looked at: better no start than a wrong one.
+    What the configuration records already is no longer under way.  Writes the configuration.  Raises
+    where an image cannot be looked at: better no start than a wrong one.
     """
     images = dict(configuration)
     for moves in _under_way((yield from desk.notes())):
-        complete = yield from _all_complete(desk, moves)
-        images.update({move.device: move.new if complete else move.old for move in moves})
+        if not all(configuration.get(move.device) == move.new for move in moves):
+            safe = yield from _all_safe(desk, moves)
+            images.update({move.device: move.new if safe else move.old for move in moves})
     yield from desk.configure(images)
     yield from desk.note("restarted")
     return images
@@ -45,15 +47,22 @@ def _under_way(notes: Sequence[Mapping[str, Any]]) -> list[list[Move]]:
     return [cattrs.structure(note["moves"], list[Move]) for note in reversed(last)]
 
 
-def _all_complete(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
+def _all_safe(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
     for move in moves:
-        if not (yield from _complete(desk, move)):
+        if not (yield from _safe(desk, move)):
             return False
     return True
 
 
-def _complete(desk: Desk, move: Move) -> Steps[bool]:
-    """Return whether the new image exists, is one, and names the backing that it is to have."""
+def _safe(desk: Desk, move: Move) -> Steps[bool]:
+    """Return whether the new image reads as the old one plus what was written to it.
+
+    It does if it is an image over the old one, whether or not the device had moved.  The target of a
+    mirror is not: nobody flushed it while it was one (semantics, section 2: the source is complete and the
+    destination disposable until the reopen).
+    """
+    if move.backing != move.old.path:
+        return False
     try:
         info = yield from desk.inspect(move.new.path, move.new.format)
     except ImageError:

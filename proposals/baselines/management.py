@@ -60,7 +60,7 @@ def naive_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
 
 
 def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
-    """Stop, snapshot each disk, go on; after an error clean up while the guest still waits, then go on."""
+    """Stop, snapshot each disk, go on; the books are right before the guest goes on, whatever happened."""
     moves = onto_overlays(wish)
     yield from demand_free(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
@@ -68,12 +68,12 @@ def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
         yield from desk.must("stop")
         for move in moves:
             yield from _snapshot(desk, move)
+        yield from done(desk, moves)
     except BlockError as why:
         failure = yield from attempt(settle(desk, moves, why))
         yield from desk.execute("cont")
         raise failure or why from None
     yield from desk.must("cont")
-    yield from done(desk, moves)
 
 
 def _let_go_on(desk: Desk, wish: Wish) -> Steps[object]:

@@ -101,7 +101,8 @@ def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
     try:
         yield from make_overlays(desk, wish)
         yield from intend(desk, moves)
-        yield from _reopen_all(desk, moves)
+        for move in moves:
+            yield from _reopen(desk, move)
     except BlockError as why:
         if not (yield from has_moved(desk, moves)):
             yield from undo(desk, moves, why)
@@ -120,12 +121,14 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
             yield from _migrate(desk, disk)
         yield from done(desk, onto_source)
         yield from copy_bases(desk, wish)
-        yield from intend(desk, onto_destination)
-        yield from _reopen_all(desk, onto_destination)
+        for move in onto_destination:
+            yield from intend(desk, [move])
+            yield from _reopen(desk, move)
+            yield from done(desk, [move])
     except BlockError as why:
         if not (yield from has_moved(desk, onto_destination)):
             yield from stay_on_source(desk, wish, why)
-    yield from done(desk, onto_destination)
+        yield from done(desk, onto_destination)
     yield from delete_sources(desk, wish)
 
 
@@ -160,9 +163,8 @@ def _migrate(desk: Desk, disk: DiskWish) -> Steps[None]:
     )
 
 
-def _reopen_all(desk: Desk, moves: list[Move]) -> Steps[None]:
-    for move in moves:
-        yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
+def _reopen(desk: Desk, move: Move) -> Steps[None]:
+    yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
 
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {

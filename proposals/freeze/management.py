@@ -1,7 +1,8 @@
 """What freeze and unfreeze leave to management: all error handling, and never to leave a device frozen.
 
-The naive manager stops at the first error, and what it froze stays frozen.  The careful one rolls back
-while the guest still waits, so that nothing the guest wrote is lost, and thaws whatever happened.
+The naive manager stops at the first error, and what it froze stays frozen.  The careful one thaws whatever
+happened.  It rolls back and it records where the disks are while the guest still waits: so nothing that
+the guest wrote is lost, and after a crash either the old images or the recorded ones hold everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,9 +108,10 @@ def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
     try:
         yield from _freeze(desk, wish)
         yield from _snapshot_all(desk, moves)
+        yield from done(desk, moves)
     except BlockError as why:
         yield from _thaw_after(desk, wish, undo(desk, moves, why))
-    yield from _succeed(desk, wish, moves)
+    yield from _thaw(desk, wish)
 
 
 def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
@@ -121,9 +123,10 @@ def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
         yield from intend(desk, moves)
         yield from _freeze(desk, wish)
         yield from _reopen_all(desk, moves)
+        yield from done(desk, moves)
     except BlockError as why:
         yield from _thaw_after(desk, wish, undo(desk, moves, why))
-    yield from _succeed(desk, wish, moves)
+    yield from _thaw(desk, wish)
 
 
 def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
@@ -138,9 +141,10 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
         yield from intend(desk, moves)
         yield from _freeze(desk, wish)
         yield from _reopen_all(desk, moves)
+        yield from done(desk, moves)
     except BlockError as why:
         yield from _thaw_after(desk, wish, stay_on_source(desk, wish, why))
-    yield from _succeed(desk, wish, moves)
+    yield from _thaw(desk, wish)
     yield from delete_sources(desk, wish)
 
 
@@ -154,9 +158,10 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
         yield from _snapshot_all(desk, moves)
         for disk in wish.disks:
             yield from desk.must("drive-mirror", device=disk.device, dest=disk.target, format=LEAF_FORMAT)
+        yield from done(desk, moves)
     except BlockError as why:
         yield from _thaw_after(desk, wish, undo(desk, moves, why, destination_files(wish)))
-    yield from _succeed(desk, wish, moves)
+    yield from _thaw(desk, wish)
 
 
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
@@ -200,14 +205,6 @@ def _thaw(desk: Desk, wish: Wish) -> Steps[None]:
     for disk in wish.disks:
         failed = yield from attempt(desk.must("blockdev-unfreeze", device=disk.device))
         failure = failure or failed
-    if failure is not None:
-        raise failure
-
-
-def _succeed(desk: Desk, wish: Wish, moves: Sequence[Move]) -> Steps[None]:
-    """Thaw, and record that the disks have moved even where a thaw was refused."""
-    failure = yield from attempt(_thaw(desk, wish))
-    yield from done(desk, moves)
     if failure is not None:
         raise failure
 

@@ -169,6 +169,6 @@ class Scene:
         return node.read(0, SIZE)
 
 
-def intact(count: int) -> list[bytes | None]:
+def intact(count: int) -> list[bytes]:
     """What the devices hold if nothing was lost."""
     return [content(number) for number in range(count)]

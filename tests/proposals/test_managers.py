@@ -104,7 +104,7 @@ UNABLE = [
     for profile in entry.profiles
     if isinstance(entry.programs[Manager.NAIVE]["give-up"], Inexpressible)
 ]
-PATHS = ("/vm/d0.qcow2", "/vm/s0.qcow2", "/vm/dst/s0.qcow2", "/vm/dst/d0.qcow2")
+PATHS = ("/vm/d0.qcow2", "/vm/s0.qcow2", "/vm/dst/s0.qcow2")
 
 
 def sequences(scene: Scene) -> Iterator[list[dict[str, Any]]]:
