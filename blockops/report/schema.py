@@ -1,8 +1,11 @@
 """The JSON Schema of report.json, derived from the classes of `blockops.lab.results`.
 
-Derived and not written, so that it cannot drift; a test compares it with docs/report.schema.json.
+Derived and not written, so that it cannot drift; a test compares it with docs/report.schema.json, which
+`python -m blockops.report.schema > docs/report.schema.json` writes anew.
 """
 
+import json
+import sys
 import types
 import typing
 from typing import Any
@@ -63,3 +66,7 @@ def _of(hint: Any) -> Schema:
     if origin is types.UnionType:
         return {"anyOf": [_of(argument) for argument in arguments]}
     return _object(hint)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")

@@ -23,7 +23,10 @@ MANAGERS = ("naive", "careful")
 
 @attrs.frozen
 class Field:
-    """One field of the matrix: its tally, its smallest case, and the number of a violation to look at."""
+    """One field of the matrix: its tally, its smallest case, and the number of an exhibit to look at.
+
+    A violation is exhibited once a contestant, so the exhibit may show it in another use case.
+    """
 
     law: str
     tally: Tally
@@ -170,7 +173,7 @@ def _row(results: Results, cells: list[Cell], laws: list[str], exhibits: list[Ex
         lines=tuple(
             Line(
                 use_case=use_case,
-                fields=_fields(judged, laws, [e for e in own if e.name.use_case == use_case]),
+                fields=_fields(judged, laws, sorted(own, key=lambda e: e.name.use_case != use_case)),
                 coverage=coverage.get(use_case),
             )
             for use_case, judged in by_use_case.items()
@@ -195,5 +198,5 @@ def _field(law: str, cells: list[Cell], exhibits: list[Exhibit]) -> Field:
         law=law,
         tally=tally(cells),
         smallest=smallest[0] if smallest else None,
-        violation=exhibits[0].number if exhibits else None,
+        violation=exhibits[0].number if exhibits and any(cell.violated for cell in cells) else None,
     )

@@ -24,7 +24,6 @@ class Totals:
     manager_deaths: int
     judgements: int
     by_law: dict[str, Tally]
-    notes: tuple[str, ...]
 
     @property
     def finished(self) -> int:
@@ -54,5 +53,4 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         manager_deaths=sum(entry.manager_deaths for entry in run),
         judgements=sum(counts.judged for counts in by_law.values()),
         by_law=by_law,
-        notes=tuple(dict.fromkeys(entry.note for entry in run if entry.note)),
     )

@@ -1,12 +1,13 @@
-"""What the templates share: the filters that set a value in type, and the threats to validity.
+"""What the templates share: the filters that set a value in type.
 
-Templates hold all the words that do not depend on the results; autoescaping is on for HTML, off for
+The templates hold all words that do not depend on the results.  Autoescaping is on for HTML, off for
 Markdown.
 """
 
 import json
 import re
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -14,22 +15,6 @@ from markupsafe import Markup, escape
 
 from blockops.report.summary import Summary
 from blockops.report.tally import Mark
-
-THREATS = (
-    "The hypervisor is a model in Python. It keeps the order of checks, creations, flushes and pivots that "
-    "the sources of 2012 show, and QEMU’s threads, timing and bugs it does not have.",
-    "For several commands only a signature survives. What they do beyond it is this project’s choice, and is "
-    "documented as a choice where the command is.",
-    "The managers are ours. A better one may exist; what a design leaves to management is judged by the two "
-    "that were written, `naive` and `careful`.",
-    "Laws that a case does not exercise say nothing about it. The share exercised stands beside each law.",
-    "A kill here is that of the process: what it had written stays. Loss of power, which can lose or tear "
-    "what was not flushed, is not injected yet.",
-    "One fault a case. Two independent faults, and a second one in the roll-back of the first, are not tried "
-    "yet.",
-    "Comparing designs is fair only with the same workload, faults and judges for all: every contestant here "
-    "runs under the same guest, the same faults and the same laws.",
-)
 
 
 @cache
@@ -54,13 +39,22 @@ def environment(autoescape: bool) -> jinja2.Environment:
 
 def render(template: str, summary: Summary, *, autoescape: bool, **more: Any) -> str:
     """Return *template* filled with *summary* and *more*."""
-    return environment(autoescape).get_template(template).render(
-        summary=summary,
-        marks=tuple(Mark),
-        threats=THREATS,
-        law_says={law.id: law.says for law in summary.laws},
-        **more,
+    return (
+        environment(autoescape)
+        .get_template(template)
+        .render(
+            summary=summary,
+            marks=tuple(Mark),
+            threats=source("threats.txt").strip().split("\n\n"),
+            law_says={law.id: law.says for law in summary.laws},
+            **more,
+        )
     )
+
+
+def source(name: str) -> str:
+    """Return the text of the file *name* among the templates."""
+    return (files("blockops.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _code(sentence: str) -> Markup:

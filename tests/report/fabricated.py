@@ -31,13 +31,13 @@ LAW_IDS = (
 )
 LAWS = tuple(Law(name, f"{name} applies", f"what {name} says") for name in LAW_IDS)
 DESIGNS = (
-    Design("group-snapshot", "Group snapshot", "Jeff Cody", page=True),
-    Design("drive-migrate", "drive-reopen and drive-migrate", "Federico Simoncelli", page=True),
-    Design("transaction", "Session transaction", "Paolo Bonzini", page=True),
-    Design("freeze", "Freeze and unfreeze", "Anthony Liguori", page=True),
-    Design("naive-loop", "One disk after the other"),
-    Design("stop-cont", "Stop, snapshot each, continue"),
-    Design("group-snapshot-v1", "Group snapshot, first posting"),
+    Design("group-snapshot", "one command for many devices", "Jeff Cody", page=True),
+    Design("drive-migrate", "one device a call", "Federico Simoncelli", page=True),
+    Design("transaction", "start, queue, commit or abort", "Paolo Bonzini", page=True),
+    Design("freeze", "freeze, change one after the other, unfreeze", "Anthony Liguori", page=True),
+    Design("naive-loop", "one disk after the other"),
+    Design("stop-cont", "stop, snapshot each, continue"),
+    Design("group-snapshot-v1", "the first posting"),
 )
 USE_CASES = (
     "group-snapshot-2",

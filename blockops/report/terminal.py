@@ -1,0 +1,149 @@
+"""The report in a terminal: the live matrix while a comparison runs, and the summary at its end.
+
+Down to 40 columns everything stays readable: one symbol a law, sentences wrapped.  Colours only repeat
+what the symbols say.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from blockops.lab.results import Cell, Event, Law, Verdict
+from blockops.report.lanes import FAULT
+from blockops.report.summary import Chapter, Row, Summary
+from blockops.report.tally import Mark, Tally
+from blockops.report.verdict import standing
+
+STYLES = {
+    Mark.HELD: "cyan",
+    Mark.VIOLATED: "bold bright_red",
+    Mark.UNKNOWN: "yellow",
+    Mark.NOT_EXERCISED: "dim",
+    Mark.INEXPRESSIBLE: "dim",
+}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WIDE = 76
+"""From this many columns on, the live matrix shows both profiles under both managers."""
+
+COLUMNS = (("as-posted", "naive"), ("as-posted", "careful"), ("hardened", "naive"), ("hardened", "careful"))
+
+
+def strip(tallies: Iterable[Tally]) -> Text:
+    """Return one symbol a law."""
+    text = Text()
+    for counts in tallies:
+        text.append(counts.mark.symbol, STYLES[counts.mark])
+    return text
+
+
+def live_matrix(cells: Sequence[Cell], laws: Sequence[Law], width: int) -> Table:
+    """Return design × contestant, one symbol a law, of the *cells* judged so far.
+
+    Where *width* has no room for all profiles and managers, the best of each design is shown.
+    """
+    ids = [law.id for law in laws]
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=20)
+    for title in [f"{profile}\n{manager}" for profile, manager in COLUMNS] if width >= WIDE else ["at best"]:
+        table.add_column(title, no_wrap=True)
+    for design in dict.fromkeys(cell.contestant for cell in cells):
+        own = [cell for cell in cells if cell.contestant == design]
+        strips = [_strip_of(own, column, ids) for column in COLUMNS]
+        table.add_row(design, *(strips if width >= WIDE else [text for text in strips if text][-1:]))
+    return table
+
+
+def _strip_of(cells: list[Cell], column: tuple[str, str], laws: list[str]) -> Text:
+    profile, manager = column
+    if not any((cell.profile, cell.manager) == column for cell in cells):
+        return Text("")
+    return strip(standing(cells, profile, manager, laws).tallies.values())
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print verdicts, matrix and coverage of *summary*; unwrapped lines where nobody watches."""
+    plain = not console.is_terminal
+    for part in _parts(summary):
+        console.print(part, soft_wrap=plain and isinstance(part, Text), highlight=False)
+
+
+def _parts(summary: Summary) -> Iterable[RenderableType]:
+    if summary.results.interrupted:
+        yield Text("Interrupted: every count is of what had been judged by then.", "bold yellow")
+    for chapter in summary.proposals:
+        yield from _verdict(chapter)
+    yield from _matrix(summary)
+    yield Text()
+    yield from _coverage(summary)
+
+
+def _verdict(chapter: Chapter) -> Iterable[RenderableType]:
+    yield Text.assemble((chapter.design.id, "bold"), "  ", strip(f.tally for f in chapter.rows[-1].fields))
+    for number, sentence in enumerate(chapter.sentences, start=1):
+        yield Text(f"{number}. {sentence.replace('`', '')}")
+    yield Text()
+
+
+def _matrix(summary: Summary) -> Iterable[RenderableType]:
+    letters = LETTERS[: len(summary.laws)]
+    for chapter in summary.chapters:
+        yield Text.assemble((chapter.design.id, "bold"))
+        for row in chapter.rows:
+            yield _matrix_line(row)
+    yield Text(f"{'':20}{letters}", "dim")
+    yield Text(", ".join(f"{letter} {law.id}" for letter, law in zip(letters, summary.laws, strict=True)))
+    yield Text(", ".join(f"{mark.symbol} {mark.word}" for mark in Mark))
+
+
+def _matrix_line(row: Row) -> Text:
+    name = f"  {row.profile} {row.manager}"
+    return Text.assemble(f"{name:20}", strip(entry.tally for entry in row.fields))
+
+
+def _coverage(summary: Summary) -> Iterable[Text]:
+    totals, results = summary.totals, summary.results
+    yield Text(
+        f"{totals.cases:,} cases of {totals.contestants} contestants in {totals.use_cases} use cases: "
+        f"{totals.fault_points:,} fault points, {totals.kills:,} kills, "
+        f"{totals.manager_deaths:,} deaths of management; "
+        f"{totals.finished} of {totals.pairs} contestant–use case pairs finished, the rest sampled."
+    )
+    sample = results.qemu_img_sample
+    checked = f"{sample.corrupt} of {sample.checked} corrupt by qemu-img {sample.tool}"
+    yield Text(
+        f"{len(results.violations):,} distinct violations; "
+        f"{len(results.broken_invariants)} broken invariants of our core; "
+        f"images: {checked if sample.tool else 'qemu-img is not installed, none checked'}."
+    )
+
+
+def print_replay(
+    console: Console,
+    case: str,
+    fault_point: str,
+    events: Iterable[Event],
+    verdicts: Iterable[tuple[str, Verdict, str]],
+) -> None:
+    """Print one case: its timeline, then each law's verdict and, where violated, what was found."""
+    console.print(Text(case, "bold"), soft_wrap=True)
+    console.print(Text(f"fault: {fault_point}"), soft_wrap=True)
+    console.print(timeline(events))
+    console.print()
+    for law, verdict, sentence in verdicts:
+        mark = next(mark for mark in Mark if mark.key == verdict.value.replace("_", "-"))
+        line = f"{mark.symbol} {law:18} {mark.word}{': ' if sentence else ''}{sentence}"
+        console.print(Text(line, STYLES[mark]), soft_wrap=not console.is_terminal)
+
+
+def timeline(events: Iterable[Event]) -> Table:
+    """Return a case's timeline, one event a row: step, actor, what happened; long texts wrap in place."""
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for event in events:
+        style = STYLES[Mark.VIOLATED] if event.actor == FAULT else ""
+        table.add_row(str(event.step), event.actor, Text(event.text), style=style)
+    return table

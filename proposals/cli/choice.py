@@ -1,0 +1,89 @@
+"""What is to be compared: from the arguments to the lab's settings.
+
+A name that nobody has is refused with the nearest one that somebody has; images are opened here, so that
+an unusable one is known before anything runs.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from blockops.commands.profile import Profile
+from blockops.lab.compare import Settings
+from blockops.lab.faults import GROUPS
+from blockops.lab.given import open_given
+from blockops.management.contestant import Contestant, Manager
+from blockops.management.use_cases import USE_CASES
+from proposals.catalogue import contestants
+from proposals.cli.exits import Unusable
+
+Checked = Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]
+
+
+def _known(what: str, names: Callable[[], Sequence[str]], listing: str | None = None) -> Checked:
+    """Return an option's callback that refuses what is none of *names*; `blockops list` may list them."""
+
+    def check(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        known = names() if values else ()
+        for value in values:
+            if value not in known:
+                problem = f"no {what} is called '{value}'; {_advice(value, known, listing)}"
+                raise click.BadParameter(problem, context, option)
+        return values
+
+    return check
+
+
+def _advice(value: str, known: Sequence[str], listing: str | None) -> str:
+    if near := difflib.get_close_matches(value, known, n=1, cutoff=0.5):
+        return f"did you mean '{near[0]}'?"
+    return f"there are {' and '.join(known)}" if listing is None else f"'blockops list {listing}' names all"
+
+
+def _contestant_names() -> list[str]:
+    everybody = contestants()
+    return [*dict.fromkeys(one.entry.id for one in everybody), *(one.id for one in everybody)]
+
+
+known_contestants = _known("contestant", _contestant_names, "contestants")
+known_use_cases = _known("use case", lambda: list(USE_CASES), "use-cases")
+known_faults = _known("fault", lambda: list(GROUPS), "faults")
+known_profiles = _known("profile", lambda: [profile.value for profile in Profile])
+known_managers = _known("manager", lambda: [manager.value for manager in Manager])
+
+
+def made(asked: Mapping[str, Any]) -> tuple[Settings, tuple[Contestant, ...]]:
+    """Return the settings and the contestants that the arguments of `compare` ask for.
+
+    Raises Unusable where they contradict each other, BlockError where an image cannot be used.
+    """
+    chosen = tuple(one for one in contestants() if _is_asked_for(one, asked))
+    if not chosen:
+        raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
+    images = asked["images"]
+    if images and asked["devices"] not in (None, len(images)):
+        raise Unusable(f"{len(images)} images make {len(images)} devices, not {asked['devices']}")
+    settings = Settings(
+        devices=asked["devices"],
+        use_cases=asked["use_cases"],
+        contestants=tuple(dict.fromkeys(one.entry.id for one in chosen)),
+        profiles=asked["profiles"],
+        managers=asked["managers"],
+        faults=asked["faults"],
+        images=open_given(images),
+        jobs=asked["jobs"] or 0,
+        seed=asked["seed"],
+        complete=asked["full"],
+    )
+    return settings, chosen
+
+
+def _is_asked_for(one: Contestant, asked: Mapping[str, Any]) -> bool:
+    names, profiles, managers = asked["contestants"], asked["profiles"], asked["managers"]
+    return (
+        (not names or one.id in names or one.entry.id in names)
+        and (not profiles or one.profile.value in profiles)
+        and (not managers or one.manager.value in managers)
+    )

@@ -1,0 +1,54 @@
+"""`blockops list`: what can be compared, wanted, broken and demanded."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import click
+
+from blockops.lab.faults import GROUPS
+from blockops.lab.laws import LAWS
+from blockops.management.use_cases import USE_CASES
+from proposals.catalogue import contestants
+
+Entry = Mapping[str, str]
+
+
+def _contestants() -> list[Entry]:
+    return [{"id": one.id, "says": one.entry.title, "author": one.entry.author} for one in contestants()]
+
+
+def _use_cases() -> list[Entry]:
+    return [
+        {"id": one.id, "says": one.wants, "devices": ", ".join(map(str, one.device_counts))}
+        for one in USE_CASES.values()
+    ]
+
+
+def _faults() -> list[Entry]:
+    return [{"id": name, "says": says} for name, says in GROUPS.items()]
+
+
+def _laws() -> list[Entry]:
+    return [{"id": law.id, "says": law.says, "precondition": law.precondition} for law in LAWS]
+
+
+LISTS: Mapping[str, Callable[[], list[Entry]]] = {
+    "contestants": _contestants,
+    "use-cases": _use_cases,
+    "faults": _faults,
+    "laws": _laws,
+}
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(list(LISTS)))
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+def list_command(what: str, as_json: bool) -> None:
+    """Print the ids of all contestants, use cases, faults or laws, and what each means."""
+    entries = LISTS[what]()
+    if as_json:
+        click.echo(json.dumps(entries, ensure_ascii=False, indent=1))
+        return
+    width = max(len(entry["id"]) for entry in entries)
+    for entry in entries:
+        click.echo(f"{entry['id']:{width}}  {entry['says']}")

@@ -1,0 +1,56 @@
+"""`blockops replay`: one case again, with its timeline and what each law says of it."""
+
+from pathlib import Path
+
+import click
+
+from blockops.lab.replay import replay
+from blockops.lab.results import World
+from blockops.report.document import UnreadableReport, from_text
+from blockops.report.terminal import print_replay
+from proposals.catalogue import contestants
+from proposals.cli import screen
+from proposals.cli.exits import CoreBroken, Unusable
+
+HELP = """Run one CASE again and print its timeline and what each law says of it.
+
+\b
+CASE is an id out of a report:
+  blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
+"""
+
+
+@click.command("replay", help=HELP)
+@click.argument("case")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("blockops-report"),
+    show_default=True,
+    help="Folder whose report.json knows the world that a '~' in CASE names.",
+)
+def replay_command(case: str, folder: Path) -> None:
+    """Replay *case*; where its world is drawn, *folder* has the report that knows it."""
+    worlds = _worlds(folder / "report.json") if "~" in case else {}
+    replayed = replay(case, contestants(), worlds)
+    print_replay(
+        screen.output(),
+        replayed.case,
+        replayed.fault_point,
+        replayed.timeline,
+        [(law, judgement.verdict, judgement.sentence) for law, judgement in replayed.judgements.items()],
+    )
+    if replayed.broken:
+        raise CoreBroken(replayed.broken)
+
+
+def _worlds(path: Path) -> dict[str, World]:
+    """Return the worlds of the report at *path*; raises Unusable where it cannot be read."""
+    try:
+        return from_text(path.read_text(encoding="utf-8")).worlds
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Unusable(f"{path}: cannot be read to find the case's world: {why}") from error
+    except UnreadableReport as error:
+        raise Unusable(f"{path}: {error}") from error

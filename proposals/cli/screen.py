@@ -1,0 +1,103 @@
+"""What people see: the progress while a comparison runs, and the consoles that it is drawn on.
+
+On a terminal a bar and the live matrix are drawn on standard error; elsewhere a plain line is written
+there at each tenth of the way.  Standard output is for the result alone.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from blockops.lab.results import Cell, Law
+from blockops.report.terminal import live_matrix
+
+
+class Progress(Protocol):
+    """How far a comparison has come."""
+
+    @property
+    def done_cases(self) -> int:
+        """Cases judged."""
+
+    @property
+    def expected_cases(self) -> int:
+        """Cases to judge, as far as is known; it may grow."""
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """The cells so far."""
+
+
+class Watcher(Protocol):
+    """Is told now and then how far a comparison has come."""
+
+    def __call__(self, progress: Progress, /) -> None: ...
+
+
+class PlainConsole(Console):
+    """A console whose reader may go away: then BrokenPipeError is raised, as everywhere else."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def output() -> Console:
+    """Return the console on standard output."""
+    return PlainConsole(file=sys.stdout, highlight=False)
+
+
+@contextmanager
+def watching(laws: Sequence[Law]) -> Iterator[Watcher]:
+    """Show progress on standard error for as long as the block runs."""
+    console = PlainConsole(file=sys.stderr, highlight=False)
+    if not console.is_terminal:
+        yield PlainLines()
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        yield Drawing(live, laws)
+
+
+class Drawing:
+    """Draws the bar and the matrix anew, at most a few times a second: to count cells takes a while."""
+
+    def __init__(self, live: Live, laws: Sequence[Law]) -> None:
+        self.live = live
+        self.laws = laws
+        self.next = 0.0
+
+    def __call__(self, progress: Progress, /) -> None:
+        if (now := time.monotonic()) >= self.next:
+            self.next = now + 0.5
+            self.live.update(drawing(progress, self.laws, self.live.console.width), refresh=True)
+
+
+def drawing(progress: Progress, laws: Sequence[Law], width: int) -> RenderableType:
+    """Return the bar, the counts and the matrix of *progress* for a terminal *width* columns wide."""
+    done, expected = progress.done_cases, max(progress.expected_cases, progress.done_cases, 1)
+    return Group(
+        ProgressBar(total=expected, completed=done, width=min(width, 60)),
+        Text(f"{done:,} of {expected:,} cases", "dim", no_wrap=True, overflow="ellipsis"),
+        live_matrix(progress.cells, laws, width),
+    )
+
+
+class PlainLines:
+    """Writes a line at each tenth of the way."""
+
+    def __init__(self) -> None:
+        self.tenths = 0
+
+    def __call__(self, progress: Progress, /) -> None:
+        expected = max(progress.expected_cases, 1)
+        tenths = min(10 * progress.done_cases // expected, 10)
+        if tenths > self.tenths:
+            self.tenths = tenths
+            click.echo(f"{progress.done_cases:,} of {expected:,} cases judged", err=True)

@@ -1,0 +1,172 @@
+"""Tallies, contrasts, lanes and the order of reading."""
+
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockops.lab.results import ACTORS, Cell, Event, Results
+from blockops.report.case import CaseName, case_name
+from blockops.report.contrast import Reading, contrasts
+from blockops.report.lanes import FAULT, lanes
+from blockops.report.summary import summarise
+from blockops.report.tally import Mark, tally
+from tests.report.fabricated import DESIGNS, LAW_IDS, LAWS, results
+
+counts = st.integers(0, 5)
+cells = st.builds(
+    Cell,
+    contestant=st.just("x"),
+    profile=st.sampled_from(["as-posted", "hardened"]),
+    manager=st.sampled_from(["naive", "careful"]),
+    use_case=st.just("retry-2"),
+    law=st.sampled_from(LAW_IDS[:3]),
+    held=counts,
+    violated=counts,
+    unknown=counts,
+    not_exercised=counts,
+)
+
+
+@given(st.lists(cells, max_size=6))
+def test_only_what_was_held_at_least_once_and_never_violated_is_marked_held(drawn: list[Cell]) -> None:
+    added = tally(drawn)
+    held = any(cell.held for cell in drawn) and not any(cell.violated for cell in drawn)
+    assert (added.mark is Mark.HELD) == held
+    assert added.cases == sum(c.held + c.violated + c.unknown + c.not_exercised for c in drawn)
+
+
+@given(st.lists(cells, max_size=12))
+def test_a_contrast_exists_for_exactly_the_laws_that_broke(drawn: list[Cell]) -> None:
+    assert [contrast.law for contrast in contrasts(drawn, LAW_IDS)] == [
+        law for law in LAW_IDS if any(cell.violated for cell in drawn if cell.law == law)
+    ]
+
+
+ONE: dict[str, dict[str, Any]] = {name: {name: 1} for name in ("held", "violated", "not_exercised")}
+
+
+def contrast_of(**verdicts: str) -> Reading:
+    made = []
+    for key, verdict in verdicts.items():
+        profile, manager = key.replace("_", "-").split("--")
+        made.append(Cell("x", profile, manager, "retry-2", "tidy", **ONE[verdict]))
+    (contrast,) = contrasts(made, ["tidy"])
+    return contrast.reading
+
+
+def test_whose_doing_is_read_from_profile_and_manager() -> None:
+    broken, held = "violated", "held"
+    assert contrast_of(as_posted__careful=broken, hardened__naive=held, hardened__careful=held) is (
+        Reading.IMPLEMENTATION
+    )
+    assert contrast_of(as_posted__careful=broken, hardened__naive=broken, hardened__careful=held) is (
+        Reading.MANAGEMENT
+    )
+    assert contrast_of(as_posted__careful=broken, hardened__careful=broken) is Reading.REMAINS
+    assert contrast_of(as_posted__careful=held, hardened__careful=broken) is Reading.ADDED
+    assert contrast_of(as_posted__careful=broken, hardened__careful="not_exercised") is Reading.OPEN
+    assert contrast_of(as_posted__careful=broken) is Reading.OPEN
+
+
+events = st.lists(
+    st.builds(Event, step=st.integers(0, 5), actor=st.sampled_from(ACTORS), text=st.text(max_size=3))
+)
+
+
+@given(events)
+def test_lanes_lose_no_event_and_keep_their_order(drawn: list[Event]) -> None:
+    drawing = lanes(drawn)
+    read = [
+        (row.step, actor, text)
+        for row in drawing.rows
+        for actor, text in ([(FAULT, row.fault)] if row.fault is not None else row.texts.items())
+    ]
+    assert read == [(event.step, event.actor, event.text) for event in drawn]
+    assert {actor for row in drawing.rows for actor in row.texts} <= set(drawing.actors)
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        (
+            "freeze.as-posted.careful/group-snapshot-2/eio@17",
+            CaseName("freeze.as-posted.careful", "group-snapshot-2", "", "eio@17"),
+        ),
+        (
+            "freeze.as-posted.careful/retry-2~3fa9c1/kill@step-3",
+            CaseName("freeze.as-posted.careful", "retry-2", "3fa9c1", "kill@step-3"),
+        ),
+        ("nonsense", CaseName("nonsense", "", "", "")),
+    ],
+)
+def test_a_case_id_comes_apart(case: str, name: CaseName) -> None:
+    assert case_name(case) == name
+
+
+def test_the_pages_proposals_come_before_the_baselines_whatever_the_order_of_the_run() -> None:
+    made = attrs.evolve(results(), designs=tuple(reversed(DESIGNS)))
+    summary = summarise(made, LAWS)
+    assert [chapter.design.page for chapter in summary.chapters] == [True] * 4 + [False] * 3
+    assert len(summary.proposals) == 4
+    assert len(summary.baselines) == 3
+
+
+def test_every_field_of_the_overview_adds_up_to_its_use_cases() -> None:
+    for chapter in summarise(results(), LAWS).chapters:
+        for row in chapter.rows:
+            for place, field in enumerate(row.fields):
+                parts = [line.fields[place].tally for line in row.lines]
+                assert field.tally.violated == sum(part.violated for part in parts)
+                assert field.tally.held == sum(part.held for part in parts)
+
+
+def test_every_violated_field_leads_to_an_exhibit_of_its_own_contestant_and_law() -> None:
+    for chapter in summarise(results(), LAWS).chapters:
+        exhibits = {exhibit.number: exhibit for exhibit in chapter.exhibits}
+        for row in chapter.rows:
+            for line in row.lines:
+                for field in line.fields:
+                    assert (field.violation is None) == (field.tally.mark is not Mark.VIOLATED)
+                    if field.violation is not None:
+                        shown = exhibits[field.violation]
+                        assert shown.name.contestant == row.id
+                        assert shown.name.use_case == line.use_case
+                        assert shown.violation.law == field.law
+
+
+def test_a_violation_seen_in_two_use_cases_is_exhibited_once_and_found_from_both() -> None:
+    made = results()
+    kept = [found for found in made.violations if "/retry-2/" not in found.case]
+    fields = [
+        (line.use_case, field)
+        for chapter in summarise(attrs.evolve(made, violations=tuple(kept)), LAWS).chapters
+        for row in chapter.rows
+        for line in row.lines
+        for field in line.fields
+        if field.tally.violated and field.violation is not None
+    ]
+    assert any(use_case == "retry-2" for use_case, _ in fields)
+
+
+def test_totals_add_up() -> None:
+    totals = summarise(results(), LAWS).totals
+    assert totals.pairs == totals.finished + len(totals.truncated)
+    assert totals.contestants * totals.use_cases == totals.pairs + totals.inexpressible
+    assert totals.judgements == sum(counted.judged for counted in totals.by_law.values())
+
+
+def test_a_contestant_that_nobody_described_is_reported_under_its_id() -> None:
+    made = attrs.evolve(results(DESIGNS[:1]), designs=())
+    (chapter,) = summarise(made, LAWS).chapters
+    assert chapter.design.title == "group-snapshot"
+    assert summarise(made, LAWS).proposals == (chapter,)
+
+
+def test_results_without_a_single_case_still_make_a_summary() -> None:
+    empty = Results(versions={}, seed=0, settings={}, coverage=(), cells=(), violations=(), interrupted=True)
+    summary = summarise(empty, LAWS)
+    assert summary.chapters == ()
+    assert summary.totals.cases == 0
