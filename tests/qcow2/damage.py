@@ -3,28 +3,61 @@
 *verdict* is ours; *qemu* is what `qemu-img check` says where that is something else, and *why* explains it.
 """
 
+from collections.abc import Callable
+
 import attrs
 
 from blockops.qcow2.check import Verdict
-from tests.qcow2.drawn import BLOCK, COMPRESSED, COPIED, DATA, L1, L2, SPARE, TABLE, Patch, Shape
+from tests.qcow2.drawn import (
+    BITMAP,
+    BITMAP_TABLE,
+    BLOCK,
+    COMPRESSED,
+    COPIED,
+    DATA,
+    DIRECTORY,
+    L1,
+    L2,
+    SNAPSHOT_DATA,
+    SNAPSHOT_L1,
+    SNAPSHOT_L2,
+    SNAPSHOTS,
+    SPARE,
+    TABLE,
+    Patch,
+    Shape,
+    draw,
+    draw_with_bitmap,
+    draw_with_snapshot,
+)
 
 CLEAN, LEAKS, CORRUPT, UNCHECKABLE = Verdict.CLEAN, Verdict.LEAKS, Verdict.CORRUPT, Verdict.UNCHECKABLE
 
-V2, V3 = Shape(version=2), Shape()
+V2, V3, V3_4K = Shape(version=2), Shape(), Shape(cluster_bits=12)
 FAR = 1 << 40
 
 
 @attrs.frozen
 class Damage:
-    """What is done to a drawn image, and what its check must say."""
+    """What is done to a drawn image, and what its check must say, in how many findings if that matters."""
 
     name: str
     patches: tuple[Patch, ...]
     verdict: Verdict
     says: str = ""
+    findings: int | None = None
     shape: Shape = V3
+    drawn: Callable[[Shape], bytearray] = draw
     qemu: Verdict | None = None
     why: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """The damaged image."""
+        image = self.drawn(self.shape)
+        for patch in self.patches:
+            patch.apply(image)
+        return bytes(image)
 
 
 def _l1(entry: int, value: int) -> Patch:
@@ -57,6 +90,26 @@ def _compressed(offset: int, sectors: int) -> int:
 
 
 REFCOUNTS = (
+    Damage(
+        "refcount-block-unaligned-to-4k",
+        (Patch(V3_4K.at(TABLE, 1), V3_4K.at(SPARE) + 512),),
+        CORRUPT,
+        "not aligned to a cluster",
+        shape=V3_4K,
+    ),
+    Damage(
+        "refcount-block-is-the-l1-table",
+        (_table(1, _at(L1)), _refcount(L1, 2)),
+        CORRUPT,
+        "something else uses the refcount block",
+        1,
+    ),
+    Damage(
+        "no-refcounts-and-used-twice",
+        (_table(0, 0), _l2(9, _at(DATA))),
+        CORRUPT,
+        "its refcount is 0 but 2 refer to it",
+    ),
     Damage("refcount-too-high", (_refcount(SPARE, 1),), LEAKS, "its refcount is 1 but 0 refer to it"),
     Damage("refcount-too-low", (_refcount(DATA, 0),), CORRUPT, "its refcount is 0 but 1 refer to it"),
     Damage("refcount-of-the-header", (_refcount(0, 0),), CORRUPT, "cluster at 0x0"),
@@ -71,35 +124,50 @@ REFCOUNTS = (
     Damage("refcount-block-used-twice", (_table(1, _at(BLOCK)),), CORRUPT, "something else uses"),
 )
 
+SHARED = (_l1(0, _at(L2)), _l1(1, _at(L2)), _refcount(L2, 2))
+DATA_SHARED = tuple(_l2(n, _at(DATA + n)) for n in range(3)) + tuple(_refcount(DATA + n, 2) for n in range(3))
+
 L1_ENTRIES = (
+    Damage(
+        "l1-unaligned-to-4k",
+        (Patch(V3_4K.at(L1, 1), COPIED | V3_4K.at(SPARE) + 512),),
+        CORRUPT,
+        "not aligned to a cluster",
+        shape=V3_4K,
+    ),
     Damage("l1-copied-clear", (_l1(0, _at(L2)),), CORRUPT, "copied flag is clear but the refcount is 1"),
     Damage("l1-reserved", (_l1(0, COPIED | _at(L2) | 1 << 60),), CORRUPT, "reserved bits are set"),
     Damage("l1-low-reserved", (_l1(0, COPIED | _at(L2) | 1),), CORRUPT, "reserved bits are set"),
-    Damage("l1-far-away", (_l1(1, COPIED | FAR),), CORRUPT, "beyond the end of the file"),
+    Damage("l1-far-away", (_l1(1, COPIED | FAR),), CORRUPT, "beyond the end of the file", 1),
     Damage("l1-flags-only", (_l1(1, COPIED),), CORRUPT, "leads nowhere"),
     Damage("l1-lost", (_l1(0, 0),), LEAKS, "its refcount is 1 but 0 refer to it"),
     Damage(
         "l2-table-used-twice", (_l1(1, COPIED | _at(L2)),), CORRUPT, "its refcount is 1 but 2 refer to it"
     ),
     Damage("l2-table-is-the-refcount-table", (_l1(1, COPIED | _at(TABLE)),), CORRUPT, "but 2 refer to it"),
+    Damage("l2-table-shared-in-order", (*SHARED, *DATA_SHARED), CLEAN),
+    Damage("l2-table-shared-but-not-its-data", SHARED, CORRUPT, "its refcount is 1 but 2 refer to it", 3),
     Damage(
-        "l2-table-shared-in-order",
-        (
-            _l1(0, _at(L2)),
-            _l1(1, _at(L2)),
-            _refcount(L2, 2),
-            *(_l2(n, _at(DATA + n)) for n in range(3)),
-            *(_refcount(DATA + n, 2) for n in range(3)),
-        ),
-        CLEAN,
+        "l2-table-shared-but-not-its-compressed-data",
+        (*SHARED, *DATA_SHARED, _l2(0, _compressed(_at(DATA), 1)), _refcount(DATA, 1)),
+        CORRUPT,
+        "its refcount is 1 but 2 refer to it",
+        1,
     ),
 )
 
 L2_ENTRIES = (
+    Damage(
+        "l2-unaligned-to-4k",
+        (Patch(V3_4K.at(L2), COPIED | V3_4K.at(DATA) + 512),),
+        CORRUPT,
+        "not aligned to a cluster",
+        shape=V3_4K,
+    ),
     Damage("l2-copied-clear", (_l2(0, _at(DATA)),), CORRUPT, "copied flag is clear but the refcount is 1"),
     Damage("l2-reserved", (_l2(0, COPIED | _at(DATA) | 1 << 56),), CORRUPT, "reserved bits are set"),
     Damage("l2-low-reserved", (_l2(0, COPIED | _at(DATA) | 2),), CORRUPT, "reserved bits are set"),
-    Damage("l2-far-away", (_l2(9, COPIED | FAR),), CORRUPT, "beyond the end of the file"),
+    Damage("l2-far-away", (_l2(9, COPIED | FAR),), CORRUPT, "beyond the end of the file", 1),
     Damage("l2-last-entry", (_l2(63, COPIED | FAR),), CORRUPT, "L2 entry 63"),
     Damage(
         "l2-just-behind-the-end", (_l2(9, COPIED | _at(SPARE + 1)),), CORRUPT, "beyond the end of the file"
@@ -128,7 +196,7 @@ L2_ENTRIES = (
     ),
     Damage("compressed", (_l2(0, _compressed(_at(DATA) + 7, 1)),), CLEAN),
     Damage("compressed-over-two", (_l2(1, 0), _l2(0, _compressed(_at(DATA) + 7, 2))), CLEAN),
-    Damage("compressed-copied", (_l2(0, COPIED | _compressed(_at(DATA), 1)),), CORRUPT, "copied flag"),
+    Damage("compressed-copied", (_l2(0, COPIED | _compressed(_at(DATA), 1)),), CORRUPT, "copied flag", 1),
     Damage("compressed-far-away", (_l2(9, _compressed(FAR, 1)),), CORRUPT, "beyond the end of the file"),
     Damage("compressed-farther", (_l2(9, _compressed(1 << 60, 1)),), CORRUPT, "exceeds 56 bits"),
 )
@@ -182,4 +250,93 @@ HEADER_FIELDS = (
     Damage("marked-corrupt", (_field(72, 1 << 1, 8),), CLEAN),
 )
 
-ALL = REFCOUNTS + L1_ENTRIES + L2_ENTRIES + OVERLAPS + HEADER_FIELDS
+REFUSED = "QEMU refuses the table, we say what is wrong with it"
+
+
+def _snapshot(
+    name: str, patch: Patch, verdict: Verdict, says: str, qemu: Verdict | None = None, shape: Shape = V3
+) -> Damage:
+    why = REFUSED if qemu else ""
+    return Damage(name, (patch,), verdict, says, None, shape, draw_with_snapshot, qemu, why)
+
+
+SNAPSHOT_FIELDS = (
+    Damage("snapshot", (), CLEAN, drawn=draw_with_snapshot),
+    Damage("snapshot-v2", (), CLEAN, shape=V2, drawn=draw_with_snapshot),
+    _snapshot("snapshots-forgotten", Patch(60, 0, 4), LEAKS, "its refcount is 1 but 0 refer to it"),
+    _snapshot("snapshot-offset", Patch(64, _at(SNAPSHOTS) + 8), UNCHECKABLE, "offset of the snapshot table"),
+    _snapshot("snapshots-beyond-the-end", Patch(60, 30, 4), CORRUPT, "is beyond the end of the file"),
+    _snapshot("snapshot-l1-unaligned", Patch(_at(SNAPSHOTS), _at(SNAPSHOT_L1) + 8), CORRUPT, "not aligned"),
+    _snapshot("snapshot-l1-far-away", Patch(_at(SNAPSHOTS), FAR), CORRUPT, "L1 table of snapshot 0 at"),
+    _snapshot("snapshot-l1-huge", Patch(_at(SNAPSHOTS) + 8, 1 << 30, 4), CORRUPT, "is too large"),
+    _snapshot("snapshot-extra-huge", Patch(_at(SNAPSHOTS) + 36, 1025, 4), CORRUPT, "too many", UNCHECKABLE),
+    _snapshot("snapshot-extra-missing", Patch(_at(SNAPSHOTS) + 36, 8, 4), CORRUPT, "too few for version 3"),
+    _snapshot(
+        "snapshot-name-into-nowhere", Patch(_at(SNAPSHOTS) + 14, 1 << 15, 2), CORRUPT, "snapshot table"
+    ),
+    _snapshot(
+        "snapshot-l1-entry", Patch(_at(SNAPSHOT_L1), _at(SNAPSHOT_L2) | 1), CORRUPT, "snapshot 0 entry 0"
+    ),
+    _snapshot("snapshot-l1-entry-not-copied", Patch(_at(SNAPSHOT_L1), _at(SNAPSHOT_L2)), CLEAN, ""),
+    _snapshot("snapshot-l2-entry-not-copied", Patch(_at(SNAPSHOT_L2), _at(SNAPSHOT_DATA)), CLEAN, ""),
+    _snapshot("snapshot-l2-entry-lost", Patch(_at(SNAPSHOT_L2), 0), LEAKS, "but 0 refer to it"),
+    _snapshot("snapshot-data-shared", Patch(_at(SNAPSHOT_L2), _at(DATA)), CORRUPT, "but 2 refer to it"),
+)
+
+
+def _bitmap(
+    name: str,
+    patch: Patch,
+    verdict: Verdict,
+    says: str,
+    qemu: Verdict | None = None,
+    findings: int | None = None,
+) -> Damage:
+    why = REFUSED if qemu else ""
+    return Damage(name, (patch,), verdict, says, findings, V3, draw_with_bitmap, qemu, why)
+
+
+_BITMAP_ENTRY = _at(DIRECTORY)
+
+BITMAP_FIELDS = (
+    Damage("bitmap", (), CLEAN, drawn=draw_with_bitmap),
+    _bitmap("bitmaps-not-consistent", Patch(88, 0), LEAKS, "its refcount is 1 but 0 refer to it", None, 3),
+    _bitmap("bitmaps-two-of-one", Patch(112, 2, 4), CORRUPT, "ends before bitmap 1", UNCHECKABLE),
+    _bitmap("bitmap-extension-short", Patch(108, 16, 4), CORRUPT, "wrong length", UNCHECKABLE),
+    _bitmap("bitmap-directory-long", Patch(120, 64), CORRUPT, "longer than its entries", UNCHECKABLE),
+    _bitmap(
+        "bitmap-directory-unaligned", Patch(128, _at(DIRECTORY) + 8), CORRUPT, "not aligned", UNCHECKABLE
+    ),
+    _bitmap("bitmap-directory-far-away", Patch(128, FAR), CORRUPT, "beyond the end", UNCHECKABLE),
+    _bitmap(
+        "bitmap-table-unaligned",
+        Patch(_BITMAP_ENTRY, _at(BITMAP_TABLE) + 8),
+        CORRUPT,
+        "not aligned",
+        UNCHECKABLE,
+    ),
+    _bitmap("bitmap-table-far-away", Patch(_BITMAP_ENTRY, FAR), CORRUPT, "table of bitmap 0 at"),
+    _bitmap(
+        "bitmap-flags", Patch(_BITMAP_ENTRY + 12, 1 << 31, 4), CORRUPT, "flags, type or name", UNCHECKABLE
+    ),
+    _bitmap("bitmap-type", Patch(_BITMAP_ENTRY + 16, 7, 1), CORRUPT, "flags, type or name", UNCHECKABLE),
+    _bitmap(
+        "bitmap-entry-reserved",
+        Patch(_at(BITMAP_TABLE), _at(BITMAP) | 2),
+        CORRUPT,
+        "reserved bits",
+        UNCHECKABLE,
+    ),
+    _bitmap(
+        "bitmap-entry-ones-and-data",
+        Patch(_at(BITMAP_TABLE), _at(BITMAP) | 1),
+        CORRUPT,
+        "reserved bits",
+        UNCHECKABLE,
+    ),
+    _bitmap("bitmap-entry-all-ones", Patch(_at(BITMAP_TABLE), 1), LEAKS, "but 0 refer to it", None, 1),
+    _bitmap("bitmap-entry-far-away", Patch(_at(BITMAP_TABLE), FAR), CORRUPT, "beyond the end of the file"),
+    _bitmap("bitmap-data-is-guest-data", Patch(_at(BITMAP_TABLE), _at(DATA)), CORRUPT, "but 2 refer to it"),
+)
+
+ALL = REFCOUNTS + L1_ENTRIES + L2_ENTRIES + OVERLAPS + HEADER_FIELDS + SNAPSHOT_FIELDS + BITMAP_FIELDS

@@ -2,6 +2,8 @@
 
 Nothing here uses the code under test.  A drawn image has a header, a refcount table with one block, an
 L1 table, one L2 table and three data clusters, one cluster each and in this order, and a spare cluster.
+With a snapshot follow its table, L1 table, L2 table and one data cluster; with a bitmap its directory,
+table and one cluster of bits.
 """
 
 import struct
@@ -16,6 +18,8 @@ COMPRESSED = 1 << 62
 
 HEADER, TABLE, BLOCK, L1, L2, DATA, SPARE = 0, 1, 2, 3, 4, 5, 8
 CLUSTERS = 9
+SNAPSHOTS, SNAPSHOT_L1, SNAPSHOT_L2, SNAPSHOT_DATA = 9, 10, 11, 12
+DIRECTORY, BITMAP_TABLE, BITMAP = 9, 10, 11
 
 
 @attrs.define(eq=False)
@@ -114,6 +118,39 @@ def set_refcount(image: bytearray, shape: Shape, cluster: int, count: int) -> No
     image[start + byte] = kept | count << shift
 
 
+def draw_with_snapshot(shape: Shape) -> bytearray:
+    """Return a clean image with an internal snapshot that shares nothing with the active tables."""
+    image = draw(shape)
+    _append(image, shape, 4)
+    _put(image, 60, 1, 4)
+    _put(image, 64, shape.at(SNAPSHOTS))
+    extra = 16 if shape.version == 3 else 0
+    entry = struct.pack(">QIHHIIQII", shape.at(SNAPSHOT_L1), 4, 1, 1, 0, 0, 0, 0, extra)
+    entry += struct.pack(">QQ", 0, 4 << (2 * shape.cluster_bits - 3))[:extra] + b"1a"
+    image[shape.at(SNAPSHOTS) : shape.at(SNAPSHOTS) + len(entry)] = entry
+    _put(image, shape.at(SNAPSHOT_L1), COPIED | shape.at(SNAPSHOT_L2))
+    _put(image, shape.at(SNAPSHOT_L2), COPIED | shape.at(SNAPSHOT_DATA))
+    return image
+
+
+def draw_with_bitmap(shape: Shape) -> bytearray:
+    """Return a clean image with a persistent bitmap whose bits fill one cluster."""
+    image = draw(shape)
+    _append(image, shape, 3)
+    _put(image, 88, 1)
+    image[104:144] = struct.pack(">IIIIQQQ", 0x23852875, 24, 1, 0, 32, shape.at(DIRECTORY), 0)
+    entry = struct.pack(">QIIBBHI", shape.at(BITMAP_TABLE), 1, 2, 1, 16, 1, 0) + b"b"
+    image[shape.at(DIRECTORY) : shape.at(DIRECTORY) + len(entry)] = entry
+    _put(image, shape.at(BITMAP_TABLE), shape.at(BITMAP))
+    return image
+
+
+def _append(image: bytearray, shape: Shape, clusters: int) -> None:
+    image += bytes(clusters << shape.cluster_bits)
+    for cluster in range(CLUSTERS, CLUSTERS + clusters):
+        set_refcount(image, shape, cluster, 1)
+
+
 @attrs.frozen
 class Patch:
     """Bytes written over a drawn image: *value*, big-endian in *size* bytes, at *offset*."""
@@ -122,10 +159,13 @@ class Patch:
     value: int
     size: int = 8
 
+    def apply(self, image: bytearray) -> None:
+        _put(image, self.offset, self.value, self.size)
+
 
 def patched(shape: Shape, *patches: Patch) -> bytes:
     """Return a drawn image with patches."""
     image = draw(shape)
     for patch in patches:
-        _put(image, patch.offset, patch.value, patch.size)
+        patch.apply(image)
     return bytes(image)

@@ -12,6 +12,7 @@ from blockops.qcow2.check.report import MOST_FINDINGS
 from tests.qcow2.damage import ALL, Damage
 from tests.qcow2.drawn import (
     BLOCK,
+    CLUSTERS,
     COPIED,
     DATA,
     L1,
@@ -32,8 +33,8 @@ SHAPES = [
 ]
 
 
-def verdict_of(content: bytes) -> Verdict:
-    return check(StillFile(content)).verdict
+def verdict_of(content: bytes | bytearray) -> Verdict:
+    return check(StillFile(bytes(content))).verdict
 
 
 def sentences(report: CheckReport) -> list[str]:
@@ -63,8 +64,9 @@ def test_a_clean_image_is_clean_and_its_clusters_are_counted(shape: Shape) -> No
 
 @pytest.mark.parametrize("damage", ALL, ids=lambda damage: damage.name)
 def test_each_damage_has_its_verdict_and_its_sentence(damage: Damage) -> None:
-    report = check(StillFile(patched(damage.shape, *damage.patches)))
+    report = check(StillFile(damage.content))
     assert report.verdict is damage.verdict
+    assert damage.findings in (None, len(sentences(report)))
     assert any(damage.says in sentence for sentence in sentences(report)) or not damage.says
     assert_plain(report)
 
@@ -126,24 +128,37 @@ def test_any_bytes_behind_a_good_header_get_a_verdict(data: bytes) -> None:
     assert_plain(check(StillFile(bytes(image[:104]) + data)))
 
 
-@given(
-    st.sampled_from([TABLE, BLOCK, L1, L2]),
-    st.integers(0, 63),
-    st.sampled_from([0, COPIED, COPIED | 1, 1 << 62, 3 << 62]),
-    st.integers(0, SPARE + 1),
-)
-def test_an_entry_that_leads_to_any_cluster_is_never_missed(
-    table: int, entry: int, flags: int, cluster: int
-) -> None:
-    """Every such entry is either the one that was there, or harmless, or found."""
+@given(entry=st.integers(3, 63), cluster=st.integers(1, 1 << 47), flags=st.sampled_from([0, COPIED]))
+def test_a_reference_that_nothing_accounts_for_is_never_missed(entry: int, cluster: int, flags: int) -> None:
     shape = Shape()
-    old = draw(shape)
-    new = patched(shape, Patch(shape.at(table, entry), flags | shape.at(cluster)))
-    report = check(StillFile(new))
-    assert_plain(report)
-    leads_nowhere = cluster == 0 and table != BLOCK and flags in (0, COPIED | 1, COPIED)
-    if new != old and not leads_nowhere and table == L2 and flags == COPIED:
-        assert report.verdict is Verdict.CORRUPT
+    offset = cluster << shape.cluster_bits
+    damaged = patched(shape, Patch(shape.at(L2, entry), flags | offset))
+    assert verdict_of(damaged) is Verdict.CORRUPT
+
+
+def test_refcount_blocks_may_be_missing_in_the_middle() -> None:
+    shape = Shape()
+    leaked = patched(
+        shape,
+        Patch(shape.at(TABLE, 2), shape.at(SPARE)),
+        Patch(shape.at(BLOCK) + 2 * SPARE, 1, 2),
+        Patch(shape.at(SPARE) + 2 * 3, 1, 2),
+    )
+    report = check(StillFile(leaked, apparent_size=1000 * shape.cluster_size))
+    assert [finding.offset for finding in report.leaks] == [(2 * 256 + 3) * shape.cluster_size]
+    assert report.image_end_offset == (2 * 256 + 4) * shape.cluster_size
+    assert report.verdict is Verdict.LEAKS
+
+
+def test_a_refcount_block_may_be_cut_short_behind_the_last_refcount() -> None:
+    shape = Shape()
+    image = bytearray(patched(shape, Patch(shape.at(TABLE), shape.at(SPARE))))
+    image[shape.at(SPARE) :] = image[shape.at(BLOCK) : shape.at(BLOCK + 1)]
+    image[shape.at(SPARE) + 2 * BLOCK + 1] = 0
+    image[shape.at(SPARE) + 2 * SPARE + 1] = 1
+    for kept in range(1, shape.cluster_size + 1):
+        expected = Verdict.CLEAN if kept >= 2 * CLUSTERS else Verdict.CORRUPT
+        assert verdict_of(image[: shape.at(SPARE) + kept]) is expected
 
 
 @pytest.mark.parametrize("longest", [1, 7, 512])
