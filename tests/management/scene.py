@@ -56,6 +56,10 @@ class FailingFolder(MemoryFolder):
         self._maybe("open", name)
         return super().open(name, writable=writable)
 
+    def rename(self, old: str, new: str) -> None:
+        self._maybe("rename", old)
+        super().rename(old, new)
+
     def _maybe(self, operation: str, name: str) -> None:
         code = self.fails.get((operation, self.resolve(name)))
         if code is not None:

@@ -1,0 +1,129 @@
+"""Which images a machine starts with after a crash, as the careful manager's notes tell it."""
+
+import errno
+
+import pytest
+
+from blockops.errors import HostError
+from blockops.graph.formats import NewImage
+from blockops.host.memory import MemoryDisk
+from blockops.management.careful import done, intend
+from blockops.management.desk import Desk, Lost
+from blockops.management.programs import Move, onto_overlays, onto_targets
+from blockops.management.restart import as_configured, by_notes
+from blockops.management.wish import ImageRef, Wish
+from blockops.steps import Steps, run
+from tests.management.scene import SIZE, FailingFolder, disk_wish
+
+WISH = Wish("group-snapshot", (disk_wish(0), disk_wish(1)))
+OVERLAYS = onto_overlays(WISH)
+OLD = {move.device: move.old for move in OVERLAYS}
+NEW = {move.device: move.new for move in OVERLAYS}
+
+
+def silence(command: str, arguments: object) -> Steps[Lost]:
+    yield from ()
+    return Lost()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    disk = MemoryDisk()
+    for folder in ("/vm/management", "/vm/dst"):
+        disk.make_folder(folder)
+    desk = Desk(FailingFolder(disk), silence)
+    for wish in WISH.disks:
+        run(desk.create_image(NewImage(wish.old.path, "qcow2", SIZE)))
+    run(desk.configure(OLD))
+    return desk
+
+
+def make(desk: Desk, move: Move, backing: str | None = None) -> None:
+    run(desk.create_image(NewImage(move.new.path, "qcow2", SIZE, backing or move.backing, "qcow2")))
+
+
+def restarted(desk: Desk) -> dict[str, ImageRef]:
+    """Restart twice: a crash of the recovery itself must not change its mind."""
+    images = run(by_notes(desk, desk.configuration()))
+    assert run(by_notes(desk, desk.configuration())) == images == desk.configuration()
+    return dict(images)
+
+
+def test_the_naive_manager_starts_with_the_configuration_whatever_the_notes_say(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    for move in OVERLAYS:
+        make(desk, move)
+    assert run(as_configured(desk, desk.configuration())) == OLD
+
+
+def test_with_every_overlay_complete_the_new_images_are_started(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    for move in OVERLAYS:
+        make(desk, move)
+    assert restarted(desk) == NEW
+
+
+def test_with_one_overlay_missing_no_disk_moves(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    make(desk, OVERLAYS[0])
+    assert restarted(desk) == OLD
+
+
+def test_an_overlay_that_is_no_image_yet_does_not_count(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    make(desk, OVERLAYS[0])
+    desk.host.create(OVERLAYS[1].new.path, replace=False).close()
+    assert restarted(desk) == OLD
+
+
+def test_an_overlay_over_something_else_does_not_count(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    make(desk, OVERLAYS[0])
+    make(desk, OVERLAYS[1], backing="/vm/d0.qcow2")
+    assert restarted(desk) == OLD
+
+
+def test_disks_that_were_to_move_one_by_one_are_judged_one_by_one(desk: Desk) -> None:
+    for move in OVERLAYS:
+        run(intend(desk, [move]))
+    make(desk, OVERLAYS[0])
+    assert restarted(desk) == {"d0": NEW["d0"], "d1": OLD["d1"]}
+
+
+@pytest.mark.parametrize("kind", ["done", "undo", "restarted"])
+def test_what_has_ended_is_not_judged_again(desk: Desk, kind: str) -> None:
+    run(intend(desk, OVERLAYS))
+    for move in OVERLAYS:
+        make(desk, move)
+    run(desk.note(kind))
+    assert restarted(desk) == OLD
+
+
+def test_what_is_recorded_already_stays_so(desk: Desk) -> None:
+    targets = onto_targets(WISH)
+    run(done(desk, OVERLAYS))
+    run(intend(desk, targets))
+    run(desk.configure({move.device: move.new for move in targets}))
+    assert restarted(desk) == {move.device: move.new for move in targets}
+
+
+def test_the_target_of_a_mirror_is_not_trusted_before_the_switch_is_recorded(desk: Desk) -> None:
+    targets = onto_targets(WISH)
+    for move in (*OVERLAYS, *targets):
+        make(desk, move)
+    run(done(desk, OVERLAYS))
+    run(intend(desk, targets))
+    assert restarted(desk) == NEW
+
+
+def test_an_image_that_cannot_be_looked_at_is_no_reason_to_start_the_other(desk: Desk) -> None:
+    run(intend(desk, OVERLAYS))
+    for move in OVERLAYS:
+        make(desk, move)
+    assert isinstance(desk.host, FailingFolder)
+    desk.host.fails = {("open", "/vm/s1.qcow2"): errno.EIO}
+    with pytest.raises(HostError):
+        run(by_notes(desk, desk.configuration()))
+    assert desk.configuration() == OLD
+    desk.host.fails = {}
+    assert restarted(desk) == NEW
