@@ -8,6 +8,7 @@ crash in between leaks and never shares (spec: "Host cluster management").
 
 import heapq
 from array import array
+from functools import cache, partial
 
 from blockops.errors import HostError, ImageError, UnsupportedFeature
 from blockops.qcow2.anchor import Anchor
@@ -22,6 +23,11 @@ CACHE_BYTES = 4 * MIB
 _FEWEST_BLOCKS = 8
 
 
+@cache
+def _codec(order: int) -> Codec:
+    return Codec(1 << order, partial(decode_refcounts, order=order), partial(encode_refcounts, order=order))
+
+
 class Refcounts:
     """The reference counts of an image that is open for writing."""
 
@@ -30,15 +36,10 @@ class Refcounts:
         self._file = file
         self._anchor = anchor
         self._shape = shape
-        order = shape.refcount_order
-        codec = Codec(
-            shape.refcount_bits,
-            lambda data: decode_refcounts(data, order),
-            lambda c: encode_refcounts(c, order),
-        )
         capacity = max(_FEWEST_BLOCKS, CACHE_BYTES // shape.cluster_size)
-        self._zeros = bytes(shape.cluster_size)
-        self.blocks = TableCache(file, "refcount block", shape.cluster_size, capacity, codec)
+        self.blocks = TableCache(
+            file, "refcount block", shape.cluster_size, capacity, _codec(shape.refcount_order)
+        )
         self.table = RootTable(file, "refcount table", self._announce)
         # A block is durable before the table names it; the other order would name garbage.
         self.table.depends_on(self.blocks)
@@ -136,7 +137,11 @@ class Refcounts:
 
     def release(self, offset: HostOffset, count: int) -> None:
         """Give up one reference to each of *count* clusters, from the next `apply_released` on."""
-        self._released.append((offset >> self._shape.cluster_bits, count))
+        first = offset >> self._shape.cluster_bits
+        if self._released and sum(self._released[-1]) == first:
+            first, before = self._released.pop()
+            count += before
+        self._released.append((first, count))
 
     def apply_released(self) -> None:
         """Count down what was released; to be called when no durable reference to it is left.
@@ -220,7 +225,7 @@ class Refcounts:
         if self._block(index) is not None:
             return
         shape = self._shape
-        entries = decode_refcounts(self._zeros, shape.refcount_order)
+        entries = decode_refcounts(bytes(shape.cluster_size), shape.refcount_order)
         offset = HostOffset(cluster << shape.cluster_bits)
         if cluster == self._next:
             entries[cluster & shape.block_mask] = 1
