@@ -29,7 +29,10 @@ class Failure(enum.Enum):
 
 @attrs.define(eq=False)
 class BytesFile:
-    """A file in memory; *changes* is everything that was done to it."""
+    """A file in memory; *changes* is everything that was done to it.
+
+    *most* is how many bytes one read or write transfers, where it is not all of them.
+    """
 
     content: bytearray = attrs.field(factory=bytearray)
     path: str = "/vm/image.qcow2"
@@ -39,14 +42,21 @@ class BytesFile:
     fail_at: int | None = None
     failure: Failure = Failure.BEFORE
     durable: bytes = b""
+    reads: int = 0
+    fail_read_at: int | None = None
+    most: int | None = None
 
     def read(self, offset: int, length: int) -> bytes:
         self._live("read")
-        return bytes(self.content[offset : offset + length])
+        self.reads += 1
+        if self.fail_read_at == self.reads - 1:
+            raise HostError("read", self.path, errno.EIO, offset)
+        return bytes(self.content[offset : offset + min(length, self.most or length)])
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> int:
-        self._change("write", offset, bytes(data))
-        return len(data)
+        done = bytes(data[: self.most])
+        self._change("write", offset, done)
+        return len(done)
 
     def truncate(self, size: int) -> None:
         self._change("truncate", size, b"")

@@ -189,6 +189,35 @@ def test_close_releases_the_file_whatever_fails(failure: Failure, world: World) 
         assert_sound(file, leaks=True)
 
 
+@settings(max_examples=15)
+@given(world=worlds)
+def test_one_failed_read_anywhere_changes_nothing(world: World) -> None:
+    file, image, _ = begin(world)
+    for step in world.steps:
+        perform(step, image)
+    image.close()
+    opening = begin(world)[0].reads
+    for index in range(opening, file.reads):
+        file, image, model = begin(world)
+        file.fail_read_at = index
+        for step in world.steps:
+            attempt(step, image, model, world)
+        finish(file, image, model, world)
+
+
+@settings(max_examples=15)
+@given(world=worlds, most=st.integers(1, 1000))
+def test_short_transfers_make_no_difference(world: World, most: int) -> None:
+    file, image, model = begin(world)
+    file.most = most
+    for step in world.steps:
+        perform(step, image)
+        expect(step, model, world.cluster_size)
+    assert image.read(0, image.size) == model
+    image.close()
+    assert_sound(file, leaks=False)
+
+
 # -------------------------------------------------------------------------------------------- crashes
 
 

@@ -296,7 +296,7 @@ def written() -> tuple[BytesFile, int, int]:
     return file, l1, entry(file, l1) & ((1 << 56) - 512)
 
 
-@pytest.mark.parametrize("value", [1 << 62 | 1 << 60, 1 << 57, 513, (1 << 63) + 2, 1 << 63])
+@pytest.mark.parametrize("value", [1 << 57, 513, (1 << 63) + 2, 1 << 63])
 def test_a_bad_l2_entry_is_named_with_its_place_and_value(value: int) -> None:
     file, _, l2 = written()
     struct.pack_into(">Q", file.content, l2 + 8, value)
@@ -307,8 +307,6 @@ def test_a_bad_l2_entry_is_named_with_its_place_and_value(value: int) -> None:
         lambda: image.write(CLUSTER + 1, b"y"),
         lambda: image.discard(CLUSTER, CLUSTER),
     ):
-        if value >> 62 == 1:
-            continue
         with pytest.raises(ImageError, match=f"{value:#018x}") as error:
             request()
         assert (error.value.structure, error.value.offset) == ("L2 table", l2 + 8)
