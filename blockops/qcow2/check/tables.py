@@ -14,9 +14,11 @@ from blockops.qcow2.check.report import Findings
 from blockops.qcow2.entries import decode_table
 from blockops.qcow2.geometry import ENTRY_SIZE
 
-# Tables are mostly zero: a stretch is compared with this before its entries are looked at.
-_STRETCH: Final = 1024
-_HOLE: Final = bytes(_STRETCH)
+# Tables are mostly zero: pages, then their stretches, are compared with zeros before any entry is looked at.
+_PAGE: Final = 4096
+_EMPTY_PAGE: Final = bytes(_PAGE)
+_STRETCH: Final = 512
+_EMPTY_STRETCH: Final = bytes(_STRETCH)
 
 
 class Reader:
@@ -44,10 +46,14 @@ class Reader:
 
 def stretches(data: bytes) -> "Iterator[tuple[int, array[int]]]":
     """Return the parts of a table of 8-byte entries that are not all zero, each with its first index."""
-    for start in range(0, len(data), _STRETCH):
-        part = data[start : start + _STRETCH]
-        if part != _HOLE:
-            yield start // ENTRY_SIZE, decode_table(part[: len(part) // ENTRY_SIZE * ENTRY_SIZE])
+    whole = len(data) // ENTRY_SIZE * ENTRY_SIZE
+    for page in range(0, whole, _PAGE):
+        end = min(page + _PAGE, whole)
+        if data[page:end] != _EMPTY_PAGE:
+            for start in range(page, end, _STRETCH):
+                part = data[start : min(start + _STRETCH, end)]
+                if part != _EMPTY_STRETCH:
+                    yield start // ENTRY_SIZE, decode_table(part)
 
 
 def live(data: bytes) -> Iterator[tuple[int, int]]:
