@@ -30,13 +30,17 @@ class Mark(enum.Enum):
 
 @attrs.frozen
 class Tally:
-    """Counts of cases by verdict; *reasons* say why cells that were added up are inexpressible."""
+    """Counts of cases by verdict.
+
+    *reasons* say why cells that were added up are inexpressible; *asked*: at least one is not.
+    """
 
     held: int = 0
     violated: int = 0
     unknown: int = 0
     not_exercised: int = 0
     reasons: tuple[str, ...] = ()
+    asked: bool = False
 
     @property
     def judged(self) -> int:
@@ -55,7 +59,7 @@ class Tally:
             return Mark.HELD
         if self.unknown:
             return Mark.UNKNOWN
-        return Mark.INEXPRESSIBLE if self.reasons and not self.cases else Mark.NOT_EXERCISED
+        return Mark.INEXPRESSIBLE if self.reasons and not self.asked else Mark.NOT_EXERCISED
 
     @property
     def share(self) -> str:
@@ -84,10 +88,16 @@ class Tally:
         return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number) or "no cases"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return *number* with *noun*, which takes an s in the plural: "1 case", "1,200 cases"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def tally(cells: Iterable[Cell]) -> Tally:
     """Return the sum of *cells*; equal reasons are named once, in the order in which they came."""
     held = violated = unknown = not_exercised = 0
     reasons: dict[str, None] = {}
+    asked = False
     for cell in cells:
         held += cell.held
         violated += cell.violated
@@ -95,4 +105,6 @@ def tally(cells: Iterable[Cell]) -> Tally:
         not_exercised += cell.not_exercised
         if cell.inexpressible is not None:
             reasons[cell.inexpressible] = None
-    return Tally(held, violated, unknown, not_exercised, tuple(reasons))
+        else:
+            asked = True
+    return Tally(held, violated, unknown, not_exercised, tuple(reasons), asked)

@@ -13,7 +13,7 @@ from rich.text import Text
 from blockops.lab.results import Cell, Event, Law, Verdict
 from blockops.report.lanes import FAULT
 from blockops.report.summary import Chapter, Row, Summary
-from blockops.report.tally import Mark, Tally
+from blockops.report.tally import Mark, Tally, counted
 from blockops.report.verdict import standing
 
 STYLES = {
@@ -105,16 +105,17 @@ def _matrix_line(row: Row) -> Text:
 def _coverage(summary: Summary) -> Iterable[Text]:
     totals, results = summary.totals, summary.results
     yield Text(
-        f"{totals.cases:,} cases of {totals.contestants} contestants in {totals.use_cases} use cases: "
-        f"{totals.fault_points:,} fault points, {totals.kills:,} kills, "
-        f"{totals.manager_deaths:,} deaths of management; "
-        f"{totals.finished} of {totals.pairs} contestant–use case pairs finished, the rest sampled."
+        f"{counted(totals.cases, 'case')} of {counted(totals.contestants, 'contestant')} "
+        f"in {counted(totals.use_cases, 'use case')}: {counted(totals.fault_points, 'fault point')}, "
+        f"{counted(totals.kills, 'kill')}, {counted(totals.manager_deaths, 'death')} of management; "
+        f"{totals.finished} of {totals.pairs} contestant–use case pairs finished, "
+        f"{len(totals.truncated)} sampled."
     )
     sample = results.qemu_img_sample
-    checked = f"{sample.corrupt} of {sample.checked} corrupt by qemu-img {sample.tool}"
+    checked = f"{sample.corrupt} of {sample.checked} corrupt by {sample.tool}"
     yield Text(
-        f"{len(results.violations):,} distinct violations; "
-        f"{len(results.broken_invariants)} broken invariants of our core; "
+        f"{counted(len(results.violations), 'distinct violation')}; "
+        f"{counted(len(results.broken_invariants), 'broken invariant')} of our core; "
         f"images: {checked if sample.tool else 'qemu-img is not installed, none checked'}."
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from blockops.lab.results import Cell
-from blockops.report.tally import Mark, Tally, tally
+from blockops.report.tally import Mark, Tally, counted, tally
 
 LISTED = 3
 """How many identifiers a sentence names before it says how many more there are."""
@@ -85,18 +85,22 @@ def _at_best(best: Standing) -> str:
         return f"{who} no case exercised a law."
     if not best.broken:
         judged = sum(counts.judged for counts in best.tallies.values())
-        return f"{who} it broke none of {exercised} laws in {judged:,} judgements{unsaid}."
+        return (
+            f"{who} it broke none of {counted(exercised, 'law')} in {counted(judged, 'judgement')}{unsaid}."
+        )
     broke = [
-        f"`{law}` in {best.tallies[law].violated:,} of {best.tallies[law].judged:,} cases"
+        f"`{law}` in {best.tallies[law].violated:,} of {counted(best.tallies[law].judged, 'case')}"
         for law in best.broken[:LISTED]
     ]
     which = _joined(broke, _more(best.broken))
-    return f"{who} it broke {len(best.broken)} of {exercised} laws: {which}{unsaid}."
+    return f"{who} it broke {len(best.broken)} of {counted(exercised, 'law')}: {which}{unsaid}."
 
 
 def _hardening(best: Standing, posted: Standing | None) -> str:
     if posted is None:
         return "It was run in one profile only, so the design is not told apart from the implementation."
+    if not any(counts.judged for counts in posted.tallies.values()):
+        return "As posted no case exercised a law."
     now = {law: counts.mark for law, counts in best.tallies.items()}
     gone = tuple(law for law in posted.broken if now[law] is Mark.HELD)
     stays = tuple(law for law in posted.broken if now[law] is Mark.VIOLATED)
@@ -121,9 +125,13 @@ def _reach(best: Standing, naive: Standing | None) -> str:
         return f"{reach}; only one manager was run."
     also = tuple(law for law in naive.broken if law not in best.broken)
     laws = f" and breaks also {_listed(also)}" if also else ""
-    return (
-        f"{reach}; a naive manager has {naive.violations:,} violations instead of {best.violations:,}{laws}."
-    )
+    return f"{reach}; {_naive_violations(naive.violations, best.violations)}{laws}."
+
+
+def _naive_violations(naive: int, best: int) -> str:
+    if naive != best:
+        return f"a naive manager has {counted(naive, 'violation')} instead of {best:,}"
+    return f"a naive manager has as many violations, {naive:,}" if naive else "a naive manager breaks no law"
 
 
 def _best_first(cells: Iterable[Cell], key: Callable[[Cell], str], order: tuple[str, ...]) -> list[str]:

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import click
 
 from blockops.commands.profile import Profile
@@ -77,6 +78,8 @@ def made(asked: Mapping[str, Any]) -> tuple[Settings, tuple[Contestant, ...]]:
         seed=asked["seed"],
         complete=asked["full"],
     )
+    if settings.faults:  # a drawn world meets faults of every kind
+        settings = attrs.evolve(settings, examples=0)
     return settings, chosen
 
 

@@ -79,12 +79,17 @@ def _explain(error: BaseException) -> Exit:
         case CannotWrite():
             return _say(str(error), Exit.UNWRITABLE)
         case CoreBroken(sentences=sentences):
-            return _say(f"our own core broke an invariant: {'; '.join(sentences)}", Exit.INTERNAL)
+            return _say(f"our own core broke an invariant: {_first(sentences)}", Exit.INTERNAL)
         case OSError() if _standard_output_is_broken():
             return _say(f"standard output: {error.strerror}", Exit.UNWRITABLE)
         case _:
             traceback.print_exception(error)
             return _say(f"internal error: {error!r}; please report it", Exit.INTERNAL)
+
+
+def _first(sentences: Sequence[str]) -> str:
+    more = f" (and {len(sentences) - 1} more, in the report)" if len(sentences) > 1 else ""
+    return f"{sentences[0]}{more}"
 
 
 def _say(sentence: str, code: Exit) -> Exit:

@@ -64,7 +64,7 @@ def results(designs: tuple[Design, ...] = DESIGNS) -> Results:
         cells=cells,
         violations=tuple(_violation(cell) for cell in cells if cell.violated),
         worlds={"3fa9c1": {"devices": 2, "sizes": [65536, 131072]}},
-        qemu_img_sample=ToolSample(checked=200, corrupt=0, tool="7.2.22"),
+        qemu_img_sample=ToolSample(checked=200, corrupt=0, tool="qemu-img version 7.2.22"),
         designs=designs,
         purposes=tuple(Purpose(use_case, f"what {use_case} wants") for use_case in USE_CASES),
         timing=Timing(started="2024-05-01T12:00:00Z", seconds=73.2),

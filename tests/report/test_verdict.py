@@ -24,7 +24,7 @@ def test_a_contestant_under_another_name_gets_the_same_sentences(design: attrs.A
 def test_what_was_never_exercised_is_said_and_not_counted_as_held() -> None:
     first, _, _ = sentences([cell("tidy", held=3), cell("sound", not_exercised=3)], ["tidy", "sound"])
     assert first == (
-        "At best (hardened, careful manager) it broke none of 1 laws in 3 judgements; "
+        "At best (hardened, careful manager) it broke none of 1 law in 3 judgements; "
         "`sound` was never exercised."
     )
 
