@@ -164,13 +164,11 @@ class MemoryDisk:
 
     def exists(self, path: str) -> bool:
         """Whether the absolute name *path* is a file or a folder."""
-        try:
-            self._demand_parents("exists", path)
-        except HostError as error:
-            if error.code in (errno.ENOENT, errno.ENOTDIR):
-                return False
-            raise
-        return path in self._files or path in self._folders
+        if path in self._files or path in self._folders:
+            return True
+        code = self._no_way(path)
+        _refuse("exists", path, 0 if code in (errno.ENOENT, errno.ENOTDIR) else code)
+        return False
 
     def content(self, operation: str, path: str) -> Content:
         """Return the file at the absolute name *path*, or fail as *operation*."""
@@ -240,7 +238,10 @@ class MemoryDisk:
 
     def _demand_parents(self, operation: str, path: str) -> None:
         """Fail where the kernel would on its way to *path*: a name that cannot be, a folder missing."""
-        _refuse(operation, path, _flaw(path) or self._no_way_to(path) or _too_long(path))
+        _refuse(operation, path, self._no_way(path))
+
+    def _no_way(self, path: str) -> int:
+        return _flaw(path) or self._no_way_to(path) or _too_long(path)
 
     def _no_way_to(self, path: str) -> int:
         """Return why the folder that *path* is in cannot be reached, an errno, or 0."""

@@ -1,11 +1,13 @@
 """What a file name means, the same on every host: text, normalised without looking at the disk."""
 
+import functools
 import posixpath
 
 MAX_NAME = 255
 MAX_PATH = 4095
 
 
+@functools.lru_cache(maxsize=4096)
 def absolute(folder: str, name: str) -> str:
     """Return *name* as seen from *folder*, absolute, without ".", ".." or doubled slashes.
 

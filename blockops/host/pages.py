@@ -106,12 +106,8 @@ class Content:
         self.size = size
 
     def allocated(self) -> list[tuple[int, bytes]]:
-        """Return offset and bytes of every page that is not a hole or all zero, in order."""
-        return [
-            (number << _SHIFT, page[: self.size - (number << _SHIFT)])
-            for number, page in sorted(self.pages.items())
-            if page != _HOLE
-        ]
+        """Return offset and bytes of every page that is not all zero, in order; the last may pass the end."""
+        return [(number << _SHIFT, page) for number, page in sorted(self.pages.items()) if page != _HOLE]
 
     def digest(self) -> bytes:
         """Return a hash of the bytes; which of the zeroes are holes makes no difference."""

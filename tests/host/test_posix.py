@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -197,6 +198,27 @@ def test_locks_hold_against_another_process_until_it_dies(folder: PosixFolder, f
         holder.kill()
         holder.wait()
     file.lock(LockMode.EXCLUSIVE)
+
+
+def test_flushing_and_syncing_reach_the_kernel(
+    folder: PosixFolder, file: PosixFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str]] = []
+
+    def record(name: str, descriptor: int) -> None:
+        calls.append((name, os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, partial(record, name))
+    file.flush()
+    folder.sync()
+    folder.make_folder("sub")
+    folder.sync("sub")
+    assert calls == [
+        ("fdatasync", file.path),
+        ("fsync", folder.path),
+        ("fsync", folder.resolve("sub")),
+    ]
 
 
 def test_a_folder_that_is_gone_has_no_names(folder: PosixFolder) -> None:
