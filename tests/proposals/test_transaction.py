@@ -252,6 +252,18 @@ def test_as_posted_the_way_back_of_an_earlier_reopen_opens_the_old_image(posted:
     assert (posted.chain("d0"), posted.chain("d1")) == (["d0.qcow2"], ["d1.qcow2"])
 
 
+def test_as_posted_two_changes_of_one_device_are_taken_back_in_reverse(posted: World) -> None:
+    session = Transaction(posted.machine, Profile.AS_POSTED)
+    session.start()
+    session.snapshot("d0", "/vm/s0")
+    session.mirror("d0", "/vm/m0")
+    session.reopen("d1", "/vm/absent")
+    with pytest.raises(OpenFileFailed, match="/vm/absent"):
+        session.commit()
+    assert posted.chain("d0") == ["d0.qcow2"]
+    assert posted.handles() == ["/vm/d0.qcow2", "/vm/d1.qcow2"]
+
+
 def test_hardened_a_reopen_is_opened_at_queueing_time(hardened: World) -> None:
     session = Transaction(hardened.machine)
     hardened.create("/vm/new", backing_file="d0.qcow2", backing_format="qcow2")
