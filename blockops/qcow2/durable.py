@@ -8,6 +8,7 @@ beyond `REMEMBERED` bytes it is given up, and then a bad flush is final: no late
 
 import contextlib
 import errno
+from functools import partial
 
 from blockops.errors import BlockError, Effect, HostError
 from blockops.host.api import HostFile, read_exactly, write_fully
@@ -20,12 +21,15 @@ class DurableFile:
     """An open host file that never reports durable what may have been lost.
 
     *end* is the first offset that nobody has ever written; *pending* says whether anything has been
-    written since the last good flush.
+    written since the last good flush.  *read(offset, length)* returns fewer bytes only at the end of the
+    file.
     """
 
     def __init__(self, file: HostFile) -> None:
         self._file = file
         self.path = file.path
+        # Bound here and not a method: every read of a guest comes this way.
+        self.read = partial(read_exactly, file)
         self.end = file.size()
         self.pending = False
         self._flushed = False
@@ -33,10 +37,6 @@ class DurableFile:
         self._unsure_bytes = 0
         self._forgotten = False
         self._suspect = False
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return *length* bytes from *offset*, fewer only at the end of the file."""
-        return read_exactly(self._file, offset, length)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write all of *data* at *offset*; after an error any prefix of it may be there."""

@@ -8,7 +8,7 @@ host file and never opens one; its backing is anything with a size and a `read`.
 
 from typing import Protocol, Self
 
-from blockops.errors import BlockError, Effect, HostError, InvalidRequest
+from blockops.errors import BlockError, Effect, HostError, ImageError, InvalidRequest
 from blockops.host.api import HostFile
 from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.durable import DurableFile
@@ -298,6 +298,9 @@ class Qcow2Image:
             self._refcounts.blocks.write_back()
         except HostError:
             return
+        except ImageError as error:
+            error.effect = Effect.APPLIED
+            raise
 
     def resize(self, size: int) -> None:
         """Grow the disk to *size* bytes, rounded up to sectors; what is new reads as zeros; all is durable.

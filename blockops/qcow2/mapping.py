@@ -5,11 +5,12 @@ moves guest data: the image writes data first and then lets `point` refer to it,
 last reference is released (spec: "Cluster mapping").
 """
 
+import contextlib
 import enum
 from array import array
 from typing import assert_never
 
-from blockops.errors import ImageError, UnsupportedFeature
+from blockops.errors import BlockError, ImageError, UnsupportedFeature
 from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.entries import (
@@ -195,8 +196,9 @@ class ClusterMap:
         return host, granted, host >= self._file.end
 
     def give_back(self, host: HostOffset, count: int) -> None:
-        """Undo an `allocate` that came to nothing."""
-        self._refcounts.give_back(host, count)
+        """Undo an `allocate` that came to nothing; where even that fails, the clusters are leaked."""
+        with contextlib.suppress(BlockError):
+            self._refcounts.give_back(host, count)
 
     def point(self, cluster: int, host: HostOffset, count: int) -> None:
         """Let *count* guest clusters, all of one L2 table, be at *host*; where they were is released."""

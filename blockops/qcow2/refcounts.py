@@ -218,26 +218,23 @@ class Refcounts:
 
     def _new_block(self, index: int) -> None:
         """Make a refcount block; where it falls into the range that it counts, it counts itself."""
+        shape = self._shape
         if index >= len(self.table.entries):
             self._grow_table(index)
-        cluster = self._place_for_block(index)
-        # Finding a place can itself have made this block.
-        if self._block(index) is not None:
-            return
-        shape = self._shape
-        entries = decode_refcounts(bytes(shape.cluster_size), shape.refcount_order)
+        inside = self._next >> shape.block_bits == index
+        cluster = self._next if inside else self._take_new(1)[0]
         offset = HostOffset(cluster << shape.cluster_bits)
-        if cluster == self._next:
+        if self._block(index) is not None:
+            # Growing the table, or looking for a place, has made this very block on the way.
+            if not inside:
+                self.give_back(offset, 1)
+            return
+        entries = decode_refcounts(bytes(shape.cluster_size), shape.refcount_order)
+        if inside:
             entries[cluster & shape.block_mask] = 1
             self._next += 1
         self.blocks.add(offset, entries)
         self.table.put(index, offset)
-
-    def _place_for_block(self, index: int) -> int:
-        """Return a cluster for a new block: `_next` if the block would count it, else one counted already."""
-        if self._next >> self._shape.block_bits == index:
-            return self._next
-        return self._take_new(1)[0]
 
     # ------------------------------------------------------------------------------------------- table
 

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable
 from typing import Protocol
 
-from blockops.errors import ImageError
+from blockops.errors import BlockError, Effect, ImageError
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.entries import decode_table, encode_table
 from blockops.qcow2.geometry import ENTRY_SIZE
@@ -154,7 +154,12 @@ class TableCache:
             return
         oldest = next(iter(self.tables))
         if oldest in self._dirty:
-            self.write_back()
+            try:
+                self.write_back()
+            except BlockError as error:
+                # Whoever needed the room has not begun, and what was not written is still here.
+                error.effect = Effect.NONE
+                raise
         del self.tables[oldest]
 
 

@@ -230,6 +230,32 @@ def test_discarded_clusters_are_used_again_after_a_flush() -> None:
     assert not check(file).corruptions
 
 
+def test_a_cluster_that_is_used_again_shows_nothing_of_what_it_held() -> None:
+    _, image = new()
+    image.write(0, b"secret" * (CLUSTER // 3))
+    image.discard(0, 2 * CLUSTER)
+    image.flush()
+    image.write(CLUSTER + 100, b"y" * CLUSTER)
+    assert image.read(0, 4 * CLUSTER) == (bytes(CLUSTER + 100) + b"y" * CLUSTER).ljust(4 * CLUSTER, b"\0")
+
+
+@pytest.mark.parametrize("failure", [Failure.BEFORE, Failure.AFTER, Failure.TORN])
+def test_a_failed_allocating_write_has_no_effect_and_leaks_nothing(failure: Failure) -> None:
+    file, image = new()
+    image.write(0, b"x")
+    file.fail_at, file.failure = len(file.changes), failure
+    with pytest.raises(HostError) as error:
+        image.write(CLUSTER + 5, b"y" * 3 * CLUSTER)
+    assert error.value.effect is Effect.NONE
+    assert image.read(CLUSTER, 4 * CLUSTER) == bytes(4 * CLUSTER)
+    image.write(3 * CLUSTER + 9, b"z")
+    assert image.read(CLUSTER, 4 * CLUSTER) == (bytes(2 * CLUSTER + 9) + b"z").ljust(4 * CLUSTER, b"\0")
+    image.close()
+    file.closed = False
+    assert not check(file).leaks
+    assert not check(file).corruptions
+
+
 def test_creating_a_small_image_takes_two_host_operations() -> None:
     file = BytesFile()
     create(file, size=SIZE, cluster_size=512, backing_file="base.qcow2", backing_format="qcow2")
@@ -268,6 +294,20 @@ def test_beyond_what_is_remembered_a_failed_flush_is_final(monkeypatch: pytest.M
         with pytest.raises(HostError):
             image.flush()
     image.abandon()
+
+
+def test_what_a_failed_flush_dropped_is_written_again_in_the_order_of_the_writes() -> None:
+    file, image = new()
+    image.write(0, b"a" * 16)
+    image.write(0, b"b" * 32)
+    image.write(0, b"c" * 16)
+    image.write(16, b"d" * 4)
+    fail_the_next_flush(file)
+    with pytest.raises(HostError):
+        image.flush()
+    assert image.read(0, 32) == b"c" * 16 + b"d" * 4 + b"b" * 12
+    image.flush()
+    assert image.read(0, 32) == b"c" * 16 + b"d" * 4 + b"b" * 12
 
 
 def test_what_is_remembered_is_bounded() -> None:
