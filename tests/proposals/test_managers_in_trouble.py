@@ -344,3 +344,34 @@ def test_a_failed_copy_leaves_all_disks_on_the_source() -> None:
         assert not any(path.startswith("/vm/dst") for path in scene.files())
         assert scene.live() == intact(2)
         assert scene.read(ImageRef("/vm/s0.qcow2", "qcow2")) == content(0)
+
+
+def test_a_mirrors_target_is_kept_where_the_mirror_could_not_be_dropped() -> None:
+    orders: list[str] = []
+
+    def trouble(number: int, command: str) -> str | None:
+        orders.append(command)
+        second_mirror = command == "drive-mirror" and orders.count(command) == 2
+        return "refused" if second_mirror or command == "drive-reopen" else None
+
+    scene = Scene(of("freeze.hardened.careful"), trouble=trouble)
+    with pytest.raises(GaveUp, match="not as before: d0, d1"):
+        run(scene.program(USE_CASES["migrate-many"]))
+    assert {"/vm/dst/s0.qcow2", "/vm/dst/s1.qcow2"} <= scene.files()
+    assert scene.configured() == scene.tops() == ["/vm/s0.qcow2", "/vm/s1.qcow2"]
+    assert not scene.stands_still()
+
+
+def test_a_careful_retry_removes_what_an_unknown_first_attempt_left() -> None:
+    scene = failing_overlay("group-snapshot.as-posted.careful")
+
+    def trouble(number: int, command: str) -> str | None:
+        if number == 2:
+            scene.host.fails = {}
+        return "lost" if number < 2 else None
+
+    scene.trouble = trouble
+    run(scene.program(USE_CASES["retry"]))
+    group, query = "blkdev-group-snapshot-sync", "query-block"
+    assert scene.commands == [group, query, query, query, group]
+    assert scene.tops() == scene.configured() == ["/vm/s0.qcow2", "/vm/s1.qcow2"]
