@@ -47,6 +47,7 @@ class Qcow2Image:
         self.writable = writable
         self.backing = backing
         self.size = header.size
+        self._open = True
         self._file = file
         self._anchor = Anchor(file, header)
         self._shape = header.geometry
@@ -336,15 +337,16 @@ class Qcow2Image:
         self.write_zeroes(start, shown - start)
 
     def close(self) -> None:
-        """Flush where anything is dirty and release the file; it is released even if the flush fails."""
+        """Flush where anything is dirty and release the file, even if the flush fails; twice is harmless."""
         try:
-            if self.writable and self.dirty:
+            if self._open and self.dirty:
                 self.flush()
         finally:
-            self._file.close()
+            self.abandon()
 
     def abandon(self) -> None:
         """Release the file without writing anything; what was not flushed may be lost."""
+        self._open = False
         self._file.close()
 
 

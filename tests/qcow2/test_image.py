@@ -273,6 +273,7 @@ def test_close_reports_a_failed_flush_after_the_file_is_released() -> None:
         image.close()
     assert error.value.effect is Effect.UNKNOWN
     assert file.closed
+    image.close()
 
 
 def test_abandoning_writes_nothing() -> None:
