@@ -19,7 +19,7 @@ from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.faults import KilledAtStep, ManagerDies, Occupied
+from blockops.lab.faults import LAG, RUN, GuestLags, GuestRuns, KilledAtStep, ManagerDies, Occupied
 from blockops.lab.guest import History, Lane, Runner
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
@@ -54,6 +54,7 @@ class Execution:
     timeline: list[Event] = attrs.field(factory=list)
     steps: int = 0
     manager_steps: int = 0
+    operation_steps: int = 0
     hypervisor: Hypervisor | None = attrs.field(init=False)
     _management: Steps[None] | None = None
     _command: Steps[dict[str, object]] | None = None
@@ -106,8 +107,20 @@ class Execution:
             if not self._busy() or self._idle > PATIENCE:
                 break
             self._step_operation()
-            for _ in range(guest_steps):
+            self.operation_steps += 1
+            for _ in range(self._guest_steps(guest_steps)):
                 self._step_guest()
+
+    def _guest_steps(self, usual: int) -> int:
+        """Return how many steps the guest takes now, *usual* ones unless the case says otherwise."""
+        now = self.operation_steps
+        match self.case.fault:
+            case GuestRuns(step) if step == now:
+                return usual + RUN
+            case GuestLags(step) if step <= now < step + LAG and self._idle == 0:
+                return 0
+            case _:
+                return usual
 
     def _after(self) -> None:
         for _ in range(self.case.world.workload.after):

@@ -3,7 +3,8 @@
 A *setting* is a contestant with a use case in a world.  Its space of single faults is finite and is
 listed, not drawn: every host operation × every kind that applies × once and lastingly, a kill at every
 step and before every mutating operation of the hypervisor, management's death at every step, a foreign
-file in each device's way.  A run up to its fault equals the recorded one, so the list is complete.
+file in each device's way, the guest running ahead or lagging behind after every step of the operation.
+A run up to its fault equals the recorded one, so the list is complete.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from blockops.lab.faults import (
     KINDS_OF,
     MUTATING,
     Fault,
+    GuestLags,
+    GuestRuns,
     HostFault,
     HostOperation,
     KilledAtOperation,
@@ -33,11 +36,16 @@ from blockops.lab.laws.judgement import Judgement
 
 @attrs.frozen
 class Recording:
-    """The fault-free run of a setting: its host operations, and its steps."""
+    """The fault-free run of a setting: its host operations, and its steps.
+
+    *steps* are all that a kill may come before, *manager_steps* those of management, *operation_steps*
+    those of management and its commands together.
+    """
 
     operations: tuple[HostOperation, ...]
     steps: int
     manager_steps: int
+    operation_steps: int
 
 
 @attrs.frozen
@@ -79,7 +87,12 @@ def record(setting: Case) -> Recording:
 def _recorded(setting: Case) -> Recording:
     execution = Execution(attrs.evolve(setting, fault=NoFault()), recording=True)
     execution.go()
-    return Recording(tuple(execution.clock.operations), execution.steps, execution.manager_steps)
+    return Recording(
+        tuple(execution.clock.operations),
+        execution.steps,
+        execution.manager_steps,
+        execution.operation_steps,
+    )
 
 
 def space(setting: Case, recording: Recording, groups: frozenset[str] | None, complete: bool) -> Space:
@@ -105,6 +118,9 @@ def _faults(setting: Case, recording: Recording, chosen: list[HostOperation]) ->
     yield NoFault()
     for disk in setting.world.disks():
         yield Occupied(disk.device)
+    for step in range(1, recording.operation_steps + 1):
+        yield GuestRuns(step)
+        yield GuestLags(step)
     for operation in chosen:
         for kind in KINDS_OF[operation.operation]:
             yield HostFault(kind, operation.number)

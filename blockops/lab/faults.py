@@ -9,6 +9,8 @@ A fault is one of
     kill@step-23        … before step 23 of the scheduler
     manager-dies@4      management dies before its step 4
     occupied@d1         a file already lies where device d1's new image is to go
+    guest-runs@5        nothing is broken: the guest runs ahead after step 5 of the operation
+    guest-lags@5        nothing is broken: from that step on the guest stands still for a while
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
 claimed: power loss, lost and late replies, unplugged devices, two faults at once.
@@ -17,6 +19,7 @@ claimed: power loss, lost and late replies, unplugged devices, two faults at onc
 import enum
 import errno
 import re
+from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
 import attrs
@@ -154,13 +157,46 @@ class Occupied:
         return f"occupied@{self.device}"
 
 
-Fault: TypeAlias = NoFault | HostFault | KilledAtOperation | KilledAtStep | ManagerDies | Occupied
+@attrs.frozen
+class GuestRuns:
+    """Nothing is broken; after step *step* of the operation the guest takes `RUN` steps more than usual."""
+
+    step: int
+
+    def __str__(self) -> str:
+        return f"guest-runs@{self.step}"
+
+
+@attrs.frozen
+class GuestLags:
+    """Nothing is broken; after step *step* of the operation the guest rests for `LAG` of its steps.
+
+    What is in flight stays so; where the operation waits for it, the guest goes on.
+    """
+
+    step: int
+
+    def __str__(self) -> str:
+        return f"guest-lags@{self.step}"
+
+
+RUN = 16
+"""How far the guest runs ahead: enough for a write and one on another device that depends on it."""
+
+LAG = 16
+"""How long the guest rests: enough for a command of a few devices to go from its drain to its end."""
+
+Fault: TypeAlias = (
+    NoFault | HostFault | KilledAtOperation | KilledAtStep | ManagerDies | Occupied | GuestRuns | GuestLags
+)
 
 GROUPS: dict[str, str] = {
     **{kind.value: f"one host operation fails ({kind.value}), once or lastingly" for kind in Kind},
     "kill": "the hypervisor is killed before a step or a host operation",
     "manager-dies": "management dies before one of its steps",
     "occupied": "a file already lies where a new image is to go",
+    "guest-runs": "nothing is broken, the guest runs ahead between two steps of the operation",
+    "guest-lags": "nothing is broken, the guest rests while the operation goes on",
     "no-fault": "nothing is broken",
 }
 """What `--fault` may choose from."""
@@ -179,6 +215,10 @@ def group_of(fault: Fault) -> str:
             return "manager-dies"
         case Occupied():
             return "occupied"
+        case GuestRuns():
+            return "guest-runs"
+        case GuestLags():
+            return "guest-lags"
         case _:
             assert_never(fault)
 
@@ -197,6 +237,14 @@ def parse_fault(text: str) -> Fault:
     return fault
 
 
+_NUMBERED: dict[str, Callable[[int], Fault]] = {
+    "kill": KilledAtOperation,
+    "manager-dies": ManagerDies,
+    "guest-runs": GuestRuns,
+    "guest-lags": GuestLags,
+}
+
+
 def _parsed(name: str, lasting: bool, where: str) -> Fault | None:
     if name == "occupied":
         return Occupied(where)
@@ -206,10 +254,9 @@ def _parsed(name: str, lasting: bool, where: str) -> Fault | None:
     number = _number(where)
     if number is None:
         return None
-    if name == "kill":
-        return KilledAtOperation(number)
-    if name == "manager-dies":
-        return ManagerDies(number)
+    numbered = _NUMBERED.get(name)
+    if numbered is not None:
+        return numbered(number)
     kind = next((kind for kind in Kind if kind.value == name), None)
     return None if kind is None else HostFault(kind, number, lasting)
 

@@ -53,7 +53,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
     (
         Law(
             "guest-undisturbed",
-            "the fault struck the operation alone: a command, management, or a mirror's target",
+            "nothing was broken, or the fault struck the operation alone: a command, management, or a "
+            "mirror's target",
             "No request of the guest fails.",
         ),
         guest_undisturbed,
