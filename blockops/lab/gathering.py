@@ -5,6 +5,7 @@ images that the durable configuration and the manager's restart program name, an
 """
 
 import functools
+from collections.abc import Iterator
 
 from blockops.errors import BlockError
 from blockops.graph.formats import Opening, open_node
@@ -42,8 +43,15 @@ def gather(execution: Execution) -> Evidence:
         reopened(execution.disk, shown, execution.case.world) for shown in evidence.live
     )
     evidence.instants = _instants(execution, evidence)
-    evidence.broken = (*unwritten, *evidence.history.broken, *_corrupted(evidence))
+    evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
     return evidence
+
+
+def _misread(evidence: Evidence) -> Iterator[str]:
+    """Yield the reads that one node answered wrongly although one handle alone wrote its images."""
+    for sentence, images in evidence.history.same_node:
+        if not any(path in evidence.doubled for path in images):
+            yield sentence
 
 
 def _corrupted(evidence: Evidence) -> tuple[str, ...]:

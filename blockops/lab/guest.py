@@ -16,7 +16,8 @@ import attrs
 
 from blockops.device import Device, Operation, Request, RequestState
 from blockops.errors import BlockError
-from blockops.graph.node import Node
+from blockops.graph.graph import reading_path
+from blockops.graph.node import ImageNode, Node
 from blockops.lab.sectors import content_of
 from blockops.lab.world import World
 from blockops.units import SECTOR
@@ -87,14 +88,14 @@ class GuestError:
 class History:
     """All that the guest submitted and what it was told, in order of submission.
 
-    *misread* are reads that did not return what had just been acknowledged; *broken* those of them for
-    which no contestant can be blamed, because both requests went to the very same node.
+    *misread* are reads that did not return what had just been acknowledged; *same_node* those of them
+    where both requests went to the very same node, with the images that it reads from.
     """
 
     writes: list[Written] = attrs.field(factory=list)
     errors: list[GuestError] = attrs.field(factory=list)
     misread: list[str] = attrs.field(factory=list)
-    broken: list[str] = attrs.field(factory=list)
+    same_node: list[tuple[str, tuple[str, ...]]] = attrs.field(factory=list)
     time: int = 0
 
     def submit(self, device: int, first: int, count: int) -> Written:
@@ -184,7 +185,8 @@ class Guest:
             sentence = f"d{written.device} did not return write {written.sequence}, acknowledged just before"
             self.history.misread.append(sentence)
             if request.node is written.node:
-                self.history.broken.append(sentence)
+                images = [node for node in reading_path(request.node) if isinstance(node, ImageNode)]
+                self.history.same_node.append((sentence, tuple(node.path for node in images)))
 
     def _carry_out(self, number: int, request: Request, what: str) -> Lane[None]:
         device = self.devices[number]
