@@ -11,7 +11,7 @@ from unittest import mock
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blockops.errors import BlockError, Effect
@@ -45,7 +45,18 @@ worlds = st.builds(
     cluster_size=st.sampled_from([512, 512, 4096]),
     backed=st.booleans(),
     steps=st.lists(steps(), min_size=1, max_size=8),
-    file_end=st.sampled_from([0, 0, 0, NEAR_THE_LAST_BLOCK]),
+)
+GROWING = World(
+    version=3,
+    cluster_size=512,
+    backed=True,
+    steps=[
+        Step("write", 0, 300, 2),
+        Step("discard", 100, 100, 4),
+        Step("flush", 0, 0, 2),
+        Step("write", 0, 150, 3),
+    ],
+    file_end=NEAR_THE_LAST_BLOCK,
 )
 
 
@@ -141,6 +152,7 @@ def settle_for(error: BlockError, image: Qcow2Image, old: bytes, new: bytes, mod
 @pytest.mark.parametrize("failure", Failure)
 @settings(max_examples=15)
 @given(world=worlds)
+@example(world=GROWING)
 def test_one_failure_anywhere_loses_nothing_that_was_acknowledged(failure: Failure, world: World) -> None:
     for index in range(changes_of(world)):
         file, image, model = begin(world)
@@ -173,6 +185,7 @@ def finish(file: BytesFile, image: Qcow2Image, model: bytearray, world: World) -
 @pytest.mark.parametrize("failure", Failure)
 @settings(max_examples=10)
 @given(world=worlds)
+@example(world=GROWING)
 def test_close_releases_the_file_whatever_fails(failure: Failure, world: World) -> None:
     for index in range(changes_of(world)):
         file, image, model = begin(world)
@@ -191,6 +204,7 @@ def test_close_releases_the_file_whatever_fails(failure: Failure, world: World) 
 
 @settings(max_examples=15)
 @given(world=worlds)
+@example(world=GROWING)
 def test_one_failed_read_anywhere_changes_nothing(world: World) -> None:
     file, image, _ = begin(world)
     for step in world.steps:
@@ -266,6 +280,7 @@ def assert_promise_kept(content: bytearray, at: int, run: Recorded, world: World
 
 @settings(max_examples=40)
 @given(world=worlds)
+@example(world=GROWING)
 def test_a_kill_after_any_host_operation_leaves_a_leak_at_worst(world: World) -> None:
     run = record(world)
     content = bytearray(run.start)
@@ -277,7 +292,7 @@ def test_a_kill_after_any_host_operation_leaves_a_leak_at_worst(world: World) ->
 
 
 @settings(max_examples=40)
-@given(world=worlds, data=st.data())
+@given(world=worlds | st.just(GROWING), data=st.data())
 def test_power_loss_with_any_part_of_the_unflushed_writes_leaves_a_leak_at_worst(
     world: World, data: st.DataObject
 ) -> None:
