@@ -1,0 +1,20 @@
+"""The lab finds every defect that is planted, and none of them where nothing is planted."""
+
+import pytest
+
+from tests.quality.bugs_commands import BUGS as IN_COMMANDS
+from tests.quality.bugs_core import BUGS as IN_THE_CORE
+from tests.quality.planting import Bug, broken_by_nature, found_with
+
+BUGS = (*IN_COMMANDS, *IN_THE_CORE)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bug.law not in broken_by_nature(bug.where), "the law is violated without the planted bug"
+    bug.plant(monkeypatch)
+    assert found_with(bug) is not None, f"the lab does not see it ({bug.source})"
+
+
+def test_the_planted_bugs_have_names_of_their_own() -> None:
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
