@@ -46,16 +46,16 @@ def violated(found: Judged) -> dict[str, Judgement]:
     }
 
 
-def faults(start: Case, groups: frozenset[str] | None, budget: int) -> list[Fault]:
-    """Return at most about *budget* faults of a setting, spread evenly over the complete list."""
+def faults(start: Case, groups: frozenset[str] | None, budget: int, offset: int) -> list[Fault]:
+    """Return at most *budget* faults of a setting, spread evenly over the complete list from *offset* on."""
     found = space(start, record(start), groups, complete=True).faults
     # An odd stride: the list alternates between once and lastingly, and both shall be met.
     stride = max(1, -(-len(found) // budget)) | 1
-    return list(found[::stride])
+    return list(found[offset % stride :: stride])
 
 
-def explore(start: Case, groups: frozenset[str] | None, budget: int) -> Iterator[Judged]:
-    """Judge at most about *budget* cases of a setting, the fault-free one first."""
+def explore(start: Case, groups: frozenset[str] | None, budget: int, offset: int = 0) -> Iterator[Judged]:
+    """Judge the fault-free case of a setting, then at most *budget* of those with a fault."""
     yield judged(start)
-    for fault in faults(start, groups, budget):
+    for fault in faults(start, groups, budget, offset):
         yield judged(attrs.evolve(start, fault=fault))
