@@ -212,6 +212,7 @@ OVERLAPS = tuple(
     )
     for name, cluster, copied in (
         ("refcount-table", TABLE, ()),
+        ("header", 0, (_l2(9, _compressed(8, 1)),)),
         ("l1-table", L1, ()),
         ("l2-table", L2, (_l1(0, _at(L2)),)),
     )

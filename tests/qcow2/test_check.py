@@ -136,6 +136,12 @@ def test_a_reference_that_nothing_accounts_for_is_never_missed(entry: int, clust
     assert verdict_of(damaged) is Verdict.CORRUPT
 
 
+def test_a_cluster_in_use_that_nothing_counts_still_belongs_to_the_image() -> None:
+    shape = Shape()
+    report = check(StillFile(patched(shape, Patch(shape.at(L2, 9), COPIED | shape.at(SPARE)))))
+    assert report.image_end_offset == shape.at(SPARE + 1)
+
+
 def test_refcount_blocks_may_be_missing_in_the_middle() -> None:
     shape = Shape()
     leaked = patched(
@@ -199,6 +205,17 @@ def test_an_l2_table_behind_many_l1_entries_is_read_once() -> None:
     report = check(file)
     assert report.verdict is Verdict.CORRUPT
     assert file.bytes_read <= 2 * file.size()
+
+
+def test_tables_beyond_the_end_of_the_file_cost_nothing() -> None:
+    image = bytearray(many_l1_entries(16, 100, 0))
+    for index in range(100):
+        at = len(image) - 8 * (100 - index)
+        image[at : at + 8] = (COPIED | Shape(cluster_bits=16).at(100 + index)).to_bytes(8, "big")
+    file = StillFile(bytes(image))
+    beyond = [one for one in check(file).corruptions if one.problem == "it is beyond the end of the file"]
+    assert len(beyond) == 100
+    assert file.bytes_read <= file.size()
 
 
 def test_tables_on_top_of_each_other_end_the_check_with_a_sentence() -> None:
