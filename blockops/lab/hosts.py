@@ -16,7 +16,16 @@ import attrs
 from blockops.errors import Effect, HostError
 from blockops.host.api import HostFile, LockMode
 from blockops.host.memory import MemoryFolder
-from blockops.lab.faults import ERRNO, Fault, HostFault, HostOperation, KilledAtOperation, Kind, same_trouble
+from blockops.lab.faults import (
+    ERRNO,
+    KINDS_OF,
+    Fault,
+    HostFault,
+    HostOperation,
+    KilledAtOperation,
+    Kind,
+    same_trouble,
+)
 from blockops.units import SECTOR
 
 
@@ -70,7 +79,11 @@ class Clock:
             self._kill(operation)
             return None
         if not self.hits:
-            self._armed *= self.fault.lasting
+            # A case id made up by hand can name a kind that this operation does not know: it meets nothing.
+            applies = self.fault.kind in KINDS_OF[operation.operation]
+            self._armed *= self.fault.lasting and applies
+            if not applies:
+                return None
         elif not same_trouble(self.fault.kind, self.hits[0], operation):
             return None
         self.hits.append(operation)
