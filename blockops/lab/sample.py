@@ -1,6 +1,6 @@
 """A second opinion: the real `qemu-img check` on images of a random sample of cases.
 
-The sample is drawn with the comparison's seed.  Images go out as real files into a temporary folder;
+The sample is drawn with the comparison's seed; real images that were given are left out.  Images go out as real files into a temporary folder;
 each is checked without its backing, whose name belongs to the lab's virtual root.
 """
 
@@ -35,7 +35,7 @@ def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
     """Check a sample of the images that the cases of *parts* leave behind; nothing without `qemu-img`."""
     tool = shutil.which("qemu-img")
     asked = [part for part in parts if part.surveyed is not None and part.tally.cases]
-    if tool is None or not asked or settings.images:
+    if tool is None or not asked:
         return ToolSample()
     checked: dict[bytes, bool] = {}
     chance = random.Random(settings.seed)
@@ -60,7 +60,11 @@ def _images(case: Case) -> list[tuple[str, MemoryDisk]]:
     evidence = evidence_of(case)
     paths = [path for path in reachable(evidence) if path not in evidence.doubled]
     facts = {path: image_facts(evidence.disk, path) for path in paths}
-    return [(path, evidence.disk) for path, found in facts.items() if found and found.format == "qcow2"]
+    return [
+        (path, evidence.disk)
+        for path, found in facts.items()
+        if found and found.format == "qcow2" and not evidence.disk.content("read", path).read_only
+    ]
 
 
 def _is_corrupt(tool: str, disk: MemoryDisk, path: str) -> bool:
