@@ -2,7 +2,8 @@
 
 Its notes are `intend` (these devices are about to go from old to new images), then one that ends it:
 `done`, `undo` or `restarted`.  The configuration says "old" until `done`.  So whoever restarts the machine
-after a crash finds in the last notes, where they are `intend`, what was under way.
+after a crash finds in the last notes, where they are `intend`, what was under way.  No step forward is
+taken without its note; a step back is, for the books say "old" then as they stand.
 
 It deletes a file only where it knows both that the file is its own (no such name existed when it began)
 and that the hypervisor does not use it (`query-block` says so, or an answer did).  Without an answer
@@ -18,7 +19,14 @@ from blockops.errors import BlockError
 from blockops.graph.formats import resolve_backing
 from blockops.management.contestant import Program
 from blockops.management.desk import Desk, GaveUp, NoAnswer, Replied
-from blockops.management.programs import Move, configure_new, delete_if_there, onto_overlays, overlay
+from blockops.management.programs import (
+    Move,
+    configure_new,
+    delete_if_there,
+    onto_overlays,
+    overlay,
+    target,
+)
 from blockops.management.wish import DiskWish, ImageRef, Wish
 from blockops.steps import Steps
 
@@ -32,8 +40,12 @@ def attempt(steps: Steps[object]) -> Steps[BlockError | None]:
     return None
 
 
-def demand_free(desk: Desk, paths: Iterable[str]) -> Steps[None]:
-    """Raise `GaveUp` where one of the names is taken: whoever owns that file still needs it."""
+def begin(desk: Desk, paths: Iterable[str]) -> Steps[None]:
+    """Raise `GaveUp` where one of the names is taken: whoever owns that file still needs it.
+
+    The configuration is read now, for a way back must not depend on it.
+    """
+    desk.configuration()
     for path in paths:
         if (yield from desk.exists(path)):
             raise GaveUp(f"nothing was begun: {path} exists already")
@@ -42,6 +54,11 @@ def demand_free(desk: Desk, paths: Iterable[str]) -> Steps[None]:
 def intend(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     """Note that these devices are about to move, all or none."""
     yield from desk.note("intend", moves=[attrs.asdict(move) for move in moves])
+
+
+def try_out(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Note that the new images of these devices are made and will be given up: a restart is on the old."""
+    yield from desk.note("try", moves=[attrs.asdict(move) for move in moves])
 
 
 def done(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
@@ -88,7 +105,7 @@ def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     Answers are not looked at: `clean_up` sees what came of it.
     """
     live = yield from look(desk)
-    yield from desk.note("undo")
+    yield from attempt(desk.note("undo"))
     for move in moves:
         if not live.shows(move.device, move.old):
             yield from _reopened(desk, move.device, move.old)
@@ -111,12 +128,21 @@ def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -
     moved = {move.device: move.new for move in moves if live.shows(move.device, move.new)}
     stayed = {move.device: move.old for move in moves if live.shows(move.device, move.old)}
     yield from desk.configure(moved | stayed)
-    yield from desk.note("undo", moved=list(moved), stayed=list(stayed))
+    yield from attempt(desk.note("undo", moved=list(moved), stayed=list(stayed)))
     gone = [move.device for move in moves if move.device not in stayed]
     unused = [move.new.path for move in moves if move.device in stayed and move.new.path not in live.used]
-    for path in [*unused, *(() if gone else leftovers)]:
-        yield from delete_if_there(desk, path)
+    yield from _delete(desk, [*unused, *(() if gone else leftovers)])
     return gone
+
+
+def _delete(desk: Desk, paths: Sequence[str]) -> Steps[None]:
+    """Delete those that are there, whatever becomes of the others; then raise the first error."""
+    failure: BlockError | None = None
+    for path in paths:
+        failed = yield from attempt(delete_if_there(desk, path))
+        failure = failure or failed
+    if failure is not None:
+        raise failure
 
 
 def settle(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:
@@ -134,30 +160,39 @@ def undo(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence
 def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     """End a failed migration: reopen on the source, which drops the mirrors, and delete the destination.
 
-    A disk that has left its old image goes to its overlay, which holds what the guest wrote since; for
-    one that shows nothing the configuration says which.  Files of a disk whose reopen failed are kept.
-    Raises `GaveUp`.
+    A disk that has left its old image goes to its overlay, which holds what the guest wrote until the
+    switch; for one that shows nothing the configuration says which.  Files of a disk whose reopen failed
+    are kept.  Raises `GaveUp`.
     """
     live = yield from look(desk)
     shown = {device: image.path for device, image in desk.configuration().items()} | dict(live.tops)
-    yield from desk.note("undo")
-    sources: dict[str, ImageRef] = {}
-    for disk in wish.disks:
-        source = disk.old if shown.get(disk.device) == disk.old.path else overlay(disk)
-        if live.shows(disk.device, disk.old) or (yield from _reopened(desk, disk.device, source)):
-            sources[disk.device] = source
+    sources = {d.device: d.old if shown.get(d.device) == d.old.path else overlay(d) for d in wish.disks}
     yield from desk.configure(sources)
+    yield from attempt(desk.note("undo"))
+    left = []
     for disk in wish.disks:
-        if disk.device in sources:
-            yield from _delete_all_but(desk, disk, sources[disk.device])
-    left = [disk.device for disk in wish.disks if disk.device not in sources]
-    raise GaveUp(f"not on the source: {', '.join(left)}" if left else "all disks are on the source", why)
+        there = live.shows(disk.device, disk.old) or (
+            yield from _reopened(desk, disk.device, sources[disk.device])
+        )
+        left += [] if there else [disk]
+    yield from _record_left(desk, left)
+    yield from _delete(desk, [path for d in wish.disks if d not in left for path in _all_but(d, sources)])
+    names = ", ".join(disk.device for disk in left)
+    raise GaveUp(f"not reopened on the source: {names}" if left else "all disks are on the source", why)
 
 
-def _delete_all_but(desk: Desk, disk: DiskWish, source: ImageRef) -> Steps[None]:
-    own = [disk.target, disk.target_base] + ([disk.overlay] if source == disk.old else [])
-    for path in own:
-        yield from delete_if_there(desk, path)
+def _record_left(desk: Desk, left: Sequence[DiskWish]) -> Steps[None]:
+    """Let the books say "target" for the disks that could not be taken off it."""
+    if left:
+        live = yield from look(desk)
+        targets = {disk.device: target(disk) for disk in left if live.shows(disk.device, target(disk))}
+        yield from desk.configure(targets)
+
+
+def _all_but(disk: DiskWish, sources: Mapping[str, ImageRef]) -> list[str]:
+    """Return the files that a migration made for a disk, but for the image that it is on now."""
+    own = [disk.target, disk.target_base, disk.overlay]
+    return [path for path in own if path != sources[disk.device].path]
 
 
 def looked_up(program: Program, reset: Callable[[Desk, Wish], Steps[object]] | None = None) -> Program:

@@ -113,11 +113,15 @@ class Info:
 
 @attrs.define(eq=False)
 class Desk:
-    """A manager's hands: *host*'s files, *channel* to the hypervisor, *books* the folder of its own."""
+    """A manager's hands: *host*'s files, *channel* to the hypervisor, *books* the folder of its own.
+
+    The books are read once: nobody else writes to them, and a manager remembers.
+    """
 
     host: HostFolder
     channel: Channel
     books: str = "management"
+    _known: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def execute(self, command: str, **arguments: object) -> Steps[Answer]:
         """Send *command* and return the answer; underscores in argument names become dashes."""
@@ -203,10 +207,11 @@ class Desk:
         """Return all notes, oldest first, as they were given with their kind."""
         written: list[dict[str, Any]] = self._read("notes.json", [])
         yield Step(Phase.CHECK, "notes")
-        return written
+        return list(written)
 
     def _replace(self, name: str, content: object) -> None:
         """Write to a temporary file, flush, rename, sync the folder: all of it or nothing is seen."""
+        self._known.pop(name, None)
         path = posixpath.join(self.books, name)
         file = self.host.create(f"{path}.new", replace=True)
         try:
@@ -216,8 +221,14 @@ class Desk:
             file.close()
         self.host.rename(f"{path}.new", path)
         self.host.sync(self.books)
+        self._known[name] = content
 
     def _read(self, name: str, default: Any) -> Any:
+        if name not in self._known:
+            self._known[name] = self._read_file(name, default)
+        return self._known[name]
+
+    def _read_file(self, name: str, default: Any) -> Any:
         path = posixpath.join(self.books, name)
         try:
             file = self.host.open(path, writable=False)

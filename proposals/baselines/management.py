@@ -7,7 +7,7 @@ overlays that are not in use go, the guest runs again, and it reports.
 from collections.abc import Mapping
 
 from blockops.errors import BlockError
-from blockops.management.careful import attempt, demand_free, done, has_moved, intend, looked_up, settle
+from blockops.management.careful import attempt, begin, done, has_moved, intend, looked_up, settle
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk
 from blockops.management.programs import Move, configure_new, onto_overlays, repeated
@@ -27,7 +27,7 @@ def naive_loop(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_loop(desk: Desk, wish: Wish) -> Steps[None]:
     """Snapshot one disk after the other; after an error clean up, and say which have moved."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     try:
         for move in moves:
             yield from intend(desk, [move])
@@ -62,7 +62,7 @@ def naive_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
     """Stop, snapshot each disk, go on; the books are right before the guest goes on, whatever happened."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     try:
         yield from desk.must("stop")
@@ -96,7 +96,7 @@ def careful_v1(desk: Desk, wish: Wish) -> Steps[None]:
     devlist = [
         {"device": move.device, "snapshot-file": move.new.path, "format": move.new.format} for move in moves
     ]
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     try:
         yield from desk.must("blkdev-group-snapshot-sync", devlist=devlist)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from blockops.errors import BlockError
 from blockops.management.careful import (
     attempt,
+    begin,
     clean_up,
-    demand_free,
     done,
     has_moved,
     intend,
@@ -83,7 +83,7 @@ def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
     """Snapshot one disk after the other; after an error reopen those done on their old images."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     try:
         for move in moves:
             yield from intend(desk, [move])
@@ -97,7 +97,7 @@ def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
     """Prepare the overlays, reopen disk after disk; after an error reopen all on their old images."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     try:
         yield from make_overlays(desk, wish)
         yield from intend(desk, moves)
@@ -112,7 +112,7 @@ def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     """The sequence of oVirt, disk after disk; after an error every disk stays on the source."""
     onto_source, onto_destination = onto_overlays(wish), onto_targets(wish)
-    yield from demand_free(desk, [move.new.path for move in onto_source] + destination_files(wish))
+    yield from begin(desk, [move.new.path for move in onto_source] + destination_files(wish))
     try:
         yield from make_overlays(desk, wish)
         yield from make_targets(desk, wish)
@@ -135,7 +135,7 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Snapshot the first disk, reopen it on its old image whatever the answer was, and look."""
     moves = onto_overlays(wish)[:1]
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     yield from attempt(_snapshot(desk, moves[0]))
     yield from reopen_old(desk, moves)

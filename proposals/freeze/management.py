@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from blockops.errors import BlockError
 from blockops.management.careful import (
     attempt,
+    begin,
     clean_up,
-    demand_free,
     done,
     intend,
     looked_up,
     reopen_old,
     stay_on_source,
+    try_out,
     undo,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
@@ -103,7 +104,7 @@ def _unfreeze(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
     """Freeze, snapshot each, unfreeze; after an error go back while still frozen."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     try:
         yield from _freeze(desk, wish)
@@ -117,7 +118,7 @@ def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
     """Prepare the overlays, freeze, reopen each, unfreeze; after an error go back while still frozen."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     try:
         yield from make_overlays(desk, wish)
         yield from intend(desk, moves)
@@ -150,7 +151,7 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
 
 def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves] + destination_files(wish))
+    yield from begin(desk, [move.new.path for move in moves] + destination_files(wish))
     try:
         yield from make_targets(desk, wish)
         yield from intend(desk, moves)
@@ -167,8 +168,8 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Freeze, snapshot the first disk, go back whatever the answer was, unfreeze."""
     moves = onto_overlays(wish)[:1]
-    yield from demand_free(desk, [move.new.path for move in moves])
-    yield from intend(desk, moves)
+    yield from begin(desk, [move.new.path for move in moves])
+    yield from try_out(desk, moves)
     yield from attempt(_first_snapshot(desk, wish, moves))
     yield from _thaw_after(desk, wish, _go_back(desk, moves))
 

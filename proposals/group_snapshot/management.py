@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from blockops.errors import BlockError
-from blockops.management.careful import demand_free, done, has_moved, intend, looked_up, settle
+from blockops.management.careful import begin, done, has_moved, intend, looked_up, settle
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk
 from blockops.management.programs import configure_new, onto_overlays, repeated
@@ -24,7 +24,7 @@ def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
     devlist = [
         {"device": move.device, "snapshot-file": move.new.path, "format": move.new.format} for move in moves
     ]
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     try:
         yield from desk.must("blkdev-group-snapshot-sync", devlist=devlist)

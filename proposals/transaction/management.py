@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from blockops.errors import BlockError
 from blockops.management.careful import (
     attempt,
+    begin,
     clean_up,
-    demand_free,
     done,
     has_moved,
     intend,
     looked_up,
     stay_on_source,
+    try_out,
     undo,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
@@ -95,7 +96,7 @@ def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
     """Queue a snapshot of each disk, then commit; after an error abort."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
     try:
         yield from _start_with_snapshots(desk, moves)
@@ -110,7 +111,7 @@ def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
     """Prepare the overlays, queue a reopen of each disk, then commit; after an error abort."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves])
+    yield from begin(desk, [move.new.path for move in moves])
     try:
         yield from make_overlays(desk, wish)
         yield from intend(desk, moves)
@@ -144,7 +145,7 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
 def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
     """Commit snapshots and mirrors together; they are not believed in without a success reply."""
     moves = onto_overlays(wish)
-    yield from demand_free(desk, [move.new.path for move in moves] + destination_files(wish))
+    yield from begin(desk, [move.new.path for move in moves] + destination_files(wish))
     try:
         yield from make_targets(desk, wish)
         yield from intend(desk, moves)
@@ -161,8 +162,8 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Queue the first snapshot, abort whatever the answer was, and look."""
     moves = onto_overlays(wish)[:1]
-    yield from demand_free(desk, [move.new.path for move in moves])
-    yield from intend(desk, moves)
+    yield from begin(desk, [move.new.path for move in moves])
+    yield from try_out(desk, moves)
     yield from attempt(_start_with_snapshots(desk, moves))
     yield from _abort(desk, wish)
     if (yield from clean_up(desk, moves)):
