@@ -4,6 +4,7 @@ Images never open files and never know the graph; this module does it for them. 
 resolved against the folder of the image that records it (qcow2 specification, "Backing file name").
 """
 
+import contextlib
 import posixpath
 from collections.abc import Callable
 
@@ -81,7 +82,8 @@ def _open_one(graph: Graph, folder: HostFolder, filename: str, format: str | Non
         name = known_format(format) if format is not None else probe(file)
         image = FORMATS[name](file, how.writable)
     except BlockError:
-        file.close()
+        with contextlib.suppress(BlockError):
+            file.close()
         raise
     return ImageNode(graph.new_name(), filename, name, image, how.writable)
 
@@ -105,9 +107,13 @@ def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Openin
 
 
 def _drop(graph: Graph, node: ImageNode) -> None:
-    """Release *node* and what was opened below it for its sake."""
+    """Release *node* and what was opened below it for its sake.
+
+    That closing fails as well is not told: the caller learns what went wrong first.
+    """
     below = node.backing
-    node.abandon()
+    with contextlib.suppress(BlockError):
+        node.abandon()
     if isinstance(below, ImageNode) and below not in graph.open_nodes():
         _drop(graph, below)
 
