@@ -94,6 +94,7 @@ class Plan:
 
     def commit(self) -> Iterator[Change]:
         """Make the changes visible in their order, yielding after each; nothing here can fail."""
+        assert self.state is PlanState.PREPARED, f"a plan that is {self.state.value} was committed"
         for change in self.changes:
             self._before.append((change.device, self.graph.tops[change.device]))
             self._apply(change)

@@ -3,7 +3,7 @@
 A node is open as long as a device's top or a plan leads to it; `collect` closes the others.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
@@ -48,28 +48,31 @@ class Graph:
         """Return what *device* shows and everything that a reader passes below it, top first."""
         return tuple(reading_path(self.tops.get(device)))
 
-    def collect(self, keep: Iterable[Node] = ()) -> tuple[BlockError, ...]:
+    def collect(self) -> tuple[BlockError, ...]:
         """Close the image nodes that nothing leads to; return the errors of closing, newest node first."""
-        alive = self._alive(keep)
+        alive = self._alive()
         unwanted = [node for node in self._open if id(node) not in alive]
         self._open = [node for node in self._open if id(node) in alive]
         return tuple(error for node in reversed(unwanted) if (error := _closing_error(node)) is not None)
 
-    def _alive(self, keep: Iterable[Node]) -> set[int]:
+    def _alive(self) -> set[int]:
         roots = [top for top in self.tops.values() if top is not None]
         for plan in self.plans:
             roots.extend(plan.nodes())
-        roots.extend(keep)
         return {id(node) for root in roots for node in everything_below(root)}
 
 
 def everything_below(node: Node) -> Iterator[Node]:
-    """Yield *node* and all that hangs below it."""
-    waiting = [node]
+    """Yield *node* and all that hangs below it, each once."""
+    waiting, met = [node], {id(node)}
     while waiting:
         current = waiting.pop()
         yield current
-        waiting.extend(current.below)
+        # Mirrors share what is below them: snapshot after mirror after snapshot doubles the ways down.
+        for below in current.below:
+            if id(below) not in met:
+                met.add(id(below))
+                waiting.append(below)
 
 
 def reading_path(node: Node | None) -> Iterator[Node]:
