@@ -1,7 +1,9 @@
 """One image: what its requests mean, what they cost the host, and what it refuses."""
 
+import errno
 import struct
 from collections.abc import Callable
+from unittest import mock
 
 import attrs
 import pytest
@@ -11,6 +13,7 @@ from blockops.qcow2 import durable
 from blockops.qcow2.check import check
 from blockops.qcow2.create import create
 from blockops.qcow2.image import Qcow2Image
+from blockops.qcow2.refcounts import Refcounts
 from tests.qcow2.files import BytesFile, Failure
 from tests.qcow2.guest import pattern
 
@@ -254,6 +257,38 @@ def test_a_failed_allocating_write_has_no_effect_and_leaks_nothing(failure: Fail
     file.closed = False
     assert not check(file).leaks
     assert not check(file).corruptions
+
+
+def test_clusters_that_could_not_be_freed_are_freed_by_a_later_flush() -> None:
+    file, image = new()
+    image.write(0, b"x" * 4 * CLUSTER)
+    image.close()
+    file.closed = False
+    image = Qcow2Image.open(file, writable=True)
+    image.discard(0, 4 * CLUSTER)
+    file.fail_read_at = file.reads
+    image.flush()
+    image.close()
+    file.closed = False
+    assert not check(file).leaks
+
+
+def test_a_refcount_table_that_could_not_grow_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = BytesFile()
+    create(file, size=SIZE, cluster_size=512)
+    file.truncate((8 << 20) - 1024)
+    image = Qcow2Image.open(file, writable=True)
+    broken = HostError("read", file.path, errno.EIO)
+    with monkeypatch.context() as patch:
+        patch.setattr(Refcounts, "allocate_contiguous", mock.Mock(side_effect=broken))
+        with pytest.raises(HostError):
+            image.write(0, b"x" * 9000)
+        image.flush()
+    image.write(0, b"y" * 9000)
+    image.close()
+    file.closed = False
+    assert not check(file).corruptions
+    assert Qcow2Image.open(file, writable=False).read(0, 9000) == b"y" * 9000
 
 
 def test_creating_a_small_image_takes_two_host_operations() -> None:
