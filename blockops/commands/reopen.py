@@ -72,7 +72,11 @@ class ReopenAction(Pivot):
         return node
 
     def _how(self, device: Device) -> Opening:
-        """Return how to open; the file's lock is our own where only this device reads from it already."""
+        """Return how to open.
+
+        Where this device alone reads from the file already, the lock in the way is our own: the new
+        handle goes without one.
+        """
         path = self.machine.host.resolve(self.filename)
         ours = any(node.path == path for node in self._private_nodes(device))
         return attrs.evolve(opening(self.profile), writable=not device.read_only, lock=not ours)
@@ -103,7 +107,7 @@ class ReopenAction(Pivot):
         written = {id(top.source) for top in self._foreign_tops()}
         for below in everything_below(node):
             if id(below) in written:
-                raise InvalidRequest(node.path, f"{below.source.path} below it is another device's disk")
+                raise InvalidRequest(self.filename, f"{below.source.path} below it is another device's disk")
 
     def _recorded_backing(self, node: ImageNode) -> Node | None:
         recorded = backing_of(node)
@@ -112,6 +116,7 @@ class ReopenAction(Pivot):
         path = resolve_backing(node.path, recorded[0])
         shared = self.machine.graph.opened(path)
         below = shared or self._open_backing(path, recorded[1])
+        self._refuse_foreign_disk(below)
         if any(one is node for one in everything_below(below)):
             raise ImageError(node.path, "backing file name", None, f"{path} is above it in the chain: a loop")
         return below

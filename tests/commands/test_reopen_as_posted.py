@@ -140,6 +140,14 @@ def test_a_flat_image_gets_no_stale_backing(prepared: World) -> None:
     assert prepared.device().read(0, 5) == bytes(5)
 
 
+def test_the_new_image_is_opened_with_the_old_flags(posted: World) -> None:
+    posted.create("/vm/ro")
+    device = posted.machine.attach("d2", "/vm/ro", "qcow2", read_only=True)
+    posted.create("/vm/ro2")
+    trace(reopen(posted, "/vm/ro2", "d2"))
+    assert not device.medium.writable
+
+
 def test_out_of_a_mirror_there_is_no_way_back(posted: World) -> None:
     run(drive_mirror(posted.machine, Profile.AS_POSTED, DriveMirror("d0", "/vm/m0")))
     error = error_of(reopen(posted, "/vm/absent"))

@@ -156,6 +156,14 @@ def test_an_image_over_another_device_s_disk_is_refused(hardened: World) -> None
     assert str(error).endswith("/vm/new: /vm/d1.qcow2 below it is another device's disk")
 
 
+def test_a_target_over_another_device_s_disk_is_refused(hardened: World) -> None:
+    hardened.create("/vm/m0", backing_file="d1.qcow2", backing_format="qcow2")
+    run(drive_mirror(hardened.machine, Profile.HARDENED, DriveMirror("d0", "/vm/m0")))
+    error = error_of(reopen(hardened, "/vm/m0"))
+    assert str(error).endswith("/vm/m0: /vm/d1.qcow2 below it is another device's disk")
+    assert hardened.chain() == ["d0.qcow2"]
+
+
 def test_a_base_that_another_device_reads_from_is_refused(hardened: World) -> None:
     hardened.create("/vm/golden")
     for name in ("d2", "d3"):

@@ -85,6 +85,12 @@ def test_a_failed_flush_of_the_last_device_fails_all_before_the_first_pivot(hard
     assert hardened.chain("d0") == ["d0.qcow2"]
 
 
+def test_what_could_not_be_removed_after_a_failed_flush_is_named_too(hardened: World) -> None:
+    hardened.host.fail("flush", "/vm/s1", skip=1)
+    hardened.host.fail("unlink", "/vm/s0")
+    assert error_of(group(hardened, *BOTH)).leftovers == ("/vm/s0",)
+
+
 def test_every_single_failure_leaves_all_or_nothing_and_no_file() -> None:
     """Each host operation of a run without fault fails once, one after the other."""
     reference = make_world(Profile.HARDENED)
