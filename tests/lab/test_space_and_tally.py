@@ -1,0 +1,209 @@
+"""The space of faults is complete, settings select from it, and tallies add up in any order."""
+
+from collections import Counter
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockops.host.memory import MemoryFolder
+from blockops.lab.execution import Execution
+from blockops.lab.exploring import Judged, record, space
+from blockops.lab.faults import GROUPS, KINDS_OF, MUTATING, HostFault, HostOperation, KilledAtOperation
+from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
+from blockops.lab.naming import fault_point, owner_and_role, structure_at
+from blockops.lab.plan import Part, Settings, parts_of
+from blockops.lab.replay import abridged
+from blockops.lab.results import Event, Verdict
+from blockops.lab.tally import Tally
+from blockops.lab.world import World, initial_disk
+from blockops.management.use_cases import USE_CASES
+from blockops.qcow2.header import read_header
+from proposals.catalogue import contestants
+from tests.lab.cases import case
+
+# ------------------------------------------------------------------------------------------- the space
+
+START = case("transaction.hardened.naive/group-snapshot-3/no-fault")
+
+
+def test_every_operation_is_broken_in_every_way_that_applies_once_and_lastingly() -> None:
+    recording = record(START)
+    found = space(START, recording, None, complete=True)
+    counted = Counter(fault.number for fault in found.faults if isinstance(fault, HostFault))
+    assert counted == {
+        operation.number: 2 * len(KINDS_OF[operation.operation]) for operation in recording.operations
+    }
+    assert len(set(found.faults)) == len(found.faults)
+    assert not found.truncated
+
+
+def test_kills_and_deaths_come_at_every_step_and_the_guest_s_pace_changes_at_every_step() -> None:
+    recording = record(START)
+    names = [str(fault) for fault in space(START, recording, None, complete=True).faults]
+    for name, steps in (
+        ("kill@step-", recording.steps),
+        ("manager-dies@", recording.manager_steps),
+        ("guest-runs@", recording.operation_steps),
+        ("guest-lags@", recording.operation_steps),
+    ):
+        assert [f"{name}{step}" in names for step in range(steps + 2)] == [False, *[True] * steps, False]
+    struck = {fault for fault in recording.operations if f"kill@{fault.number}" in names}
+    assert struck == {
+        one for one in recording.operations if one.operation in MUTATING and one.actor != "management"
+    }
+
+
+def test_with_three_devices_only_the_first_and_the_last_are_broken_unless_all_are_asked_for() -> None:
+    recording = record(START)
+    edge = space(START, recording, None, complete=False)
+    assert edge.truncated
+    middle = {one.number for one in recording.operations if one.path in ("/vm/d1.qcow2", "/vm/s1.qcow2")}
+    broken = {fault.number for fault in edge.faults if isinstance(fault, HostFault | KilledAtOperation)}
+    assert middle
+    assert not middle & broken
+    assert broken == {one.number for one in recording.operations} - middle
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_group_of_faults_can_be_asked_for_alone(group: str) -> None:
+    found = space(START, record(START), frozenset({group}), complete=True).faults
+    assert found
+    assert all(str(fault).partition("@")[0].rstrip("+") == group for fault in found)
+
+
+# -------------------------------------------------------------------------------------- the selection
+
+
+def names(parts: list[Part]) -> set[str]:
+    return {f"{part.contestant.id}/{part.setting.use_case}-{part.setting.world.devices}" for part in parts}
+
+
+def test_everything_is_selected_by_default_and_nothing_twice() -> None:
+    parts = parts_of(Settings(), contestants())
+    counts = sum(len(use_case.device_counts) for use_case in USE_CASES.values())
+    assert len(names(parts)) == len(parts) == counts * len(contestants())
+
+
+def test_settings_select_by_design_profile_manager_use_case_and_devices() -> None:
+    settings = Settings(
+        devices=4,
+        use_cases=("retry",),
+        contestants=("freeze", "stop-cont"),
+        profiles=("as-posted",),
+        managers=("careful",),
+    )
+    assert names(parts_of(settings, contestants())) == {
+        "freeze.as-posted.careful/retry-4",
+        "stop-cont.as-posted.careful/retry-4",
+    }
+
+
+def test_given_images_say_how_many_devices_there_are() -> None:
+    images = (("/a", "raw"), ("/b", "qcow2"), ("/c", "raw"))
+    parts = parts_of(Settings(images=images, use_cases=("give-up",), contestants=("freeze",)), contestants())
+    assert {part.setting.world for part in parts} == {World(devices=3, given=images)}
+
+
+def test_what_a_design_cannot_do_is_selected_with_its_reason() -> None:
+    parts = parts_of(Settings(use_cases=("migrate-one",)), contestants())
+    reasons = {part.contestant.entry.id: part.inexpressible for part in parts}
+    assert reasons["freeze"] is None
+    assert "no mirror" in str(reasons["group-snapshot"])
+
+
+# ------------------------------------------------------------------------------------------ the tallies
+
+JUDGEMENTS: st.SearchStrategy[Judgement] = st.one_of(
+    st.just(HELD), st.just(NOT_EXERCISED), st.builds(violated, st.text("xyz"), st.sampled_from("abc"))
+)
+JUDGED = st.builds(
+    Judged,
+    case=st.uuids().map(str),
+    judgements=st.dictionaries(st.sampled_from(["tidy", "sound"]), JUDGEMENTS),
+    broken=st.lists(st.sampled_from(["p", "q", "r"]), max_size=2).map(tuple),
+    struck=st.booleans(),
+)
+
+
+def summed(tallies: list[Tally]) -> Tally:
+    whole = Tally()
+    for tally in tallies:
+        whole.add(tally)
+    return whole
+
+
+@given(st.lists(JUDGED, max_size=12), st.data())
+def test_tallies_add_up_to_the_same_whole_in_any_order(cases: list[Judged], data: st.DataObject) -> None:
+    slices: dict[int, Tally] = {}
+    alone = Tally()
+    for rank, judged in enumerate(cases):
+        alone.count(judged, rank)
+        slices.setdefault(data.draw(st.integers(0, 3)), Tally()).count(judged, rank)
+    order = data.draw(st.permutations(list(slices.values())))
+    assert summed(order) == summed(list(slices.values())) == summed([alone])
+
+
+def test_the_smallest_case_of_a_sort_is_the_first_of_the_list() -> None:
+    late, early = Tally(), Tally()
+    late.count(Judged("late", {"tidy": violated("b", "sort")}, (), True), 9)
+    early.count(Judged("early", {"tidy": violated("a", "sort")}, (), True), 2)
+    whole = summed([late, early])
+    broken = whole.violations["tidy", "sort"]
+    assert (broken.case, broken.sentence, broken.count) == ("early", "a", 2)
+    assert whole.verdicts == {("tidy", Verdict.VIOLATED): 2}
+    assert late.violations["tidy", "sort"].case == "late"
+
+
+# --------------------------------------------------------------------------------------- names for people
+
+
+def test_the_structure_that_an_operation_hit_is_named() -> None:
+    world = World(devices=2)
+    disk = initial_disk(world)
+    path = world.disks()[1].old.path
+    header = read_header(MemoryFolder(disk).open(path, writable=False))
+    table = MemoryFolder(disk).open(path, writable=False)
+    block = int.from_bytes(table.read(header.refcount_table_offset, 8), "big")
+    l2_table = int.from_bytes(table.read(header.l1_offset, 8), "big") & ~(3 << 62)
+    assert [
+        structure_at(disk, path, offset)
+        for offset in (0, header.refcount_table_offset, block + 2, header.l1_offset, l2_table + 8)
+    ] == ["the header", "the refcount table", "a refcount block", "the L1 table", "an L2 table"]
+    assert structure_at(disk, path, table.size() - 1) == "data"
+    assert structure_at(disk, "/vm/none", 7) == "bytes at 7"
+
+
+def test_a_fault_point_says_whose_file_which_part_and_who() -> None:
+    world = World(devices=2)
+    operation = HostOperation(3, "hypervisor", "write", "/vm/d1.qcow2", 0, 8)
+    assert fault_point(operation, initial_disk(world), world) == (
+        "d1: old image d1.qcow2: write of the header (by the hypervisor)"
+    )
+    flush = attrs.evolve(operation, operation="flush", path="/vm/dst/s0.qcow2", actor="guest")
+    assert fault_point(flush, initial_disk(world), world) == "d0: target s0.qcow2: flush (by the guest)"
+    assert owner_and_role("/vm/management/notes.json", world) == "/vm/management/notes.json"
+
+
+def test_every_operation_of_a_case_has_a_name() -> None:
+    execution = Execution(case("freeze.hardened.naive/migrate-many-2/no-fault"), recording=True)
+    execution.go()
+    world = execution.case.world
+    points = {fault_point(operation, execution.disk, world) for operation in execution.clock.operations}
+    for part in ("header", "refcount table", "L1 table"):
+        assert any(f" of the {part} " in point for point in points), part
+    for part in ("a refcount block", "an L2 table", "data"):
+        assert any(f" of {part} " in point for point in points), part
+
+
+def test_an_abridged_timeline_leaves_out_what_the_guest_does_as_usual() -> None:
+    told = [
+        Event(1, "management", "send x"),
+        Event(2, "guest", "d0: write 1 to sectors 0+1"),
+        Event(3, "guest", "d0: write 2 to sectors 0+1 (queued)"),
+        Event(4, "guest", "d0: write 2 to sectors 0+1: failed: no"),
+    ]
+    assert abridged(tuple(told)) == (told[0], told[2], told[3])
+    many = tuple(Event(step, "hypervisor", "open") for step in range(100))
+    assert abridged(many, limit=4) == (many[0], many[1], many[98], many[99])
