@@ -185,11 +185,14 @@ class Desk:
         return info
 
     def configure(self, images: Mapping[str, ImageRef]) -> Steps[None]:
-        """Record durably which image each of these devices is to start with; the others stay as they are."""
-        configuration = {**self.configuration(), **images}
-        self._replace(
-            "machine.json", {device: attrs.asdict(image) for device, image in configuration.items()}
-        )
+        """Record durably which image each of these devices is to start with; the others stay as they are.
+
+        What is recorded already is not written again.
+        """
+        recorded = self.configuration()
+        both = {**recorded, **images}
+        if both != recorded:
+            self._replace("machine.json", {device: attrs.asdict(image) for device, image in both.items()})
         yield Step(Phase.NOTE, "configuration")
 
     def configuration(self) -> dict[str, ImageRef]:

@@ -210,3 +210,22 @@ DEEDS: dict[str, Callable[[Desk], Steps[Any]]] = {
 def test_management_can_die_in_or_after_every_deed(desk: Desk, deed: str) -> None:
     run(desk.create_image(NewImage("here", "raw", 512)))
     assert list(DEEDS[deed](desk))
+
+
+def test_a_manager_that_cannot_write_its_books_still_knows_what_they_say() -> None:
+    disk = MemoryDisk()
+    disk.make_folder("/vm/management")
+    host = FailingFolder(disk)
+    desk = Desk(host, answering(Lost(), []))
+    old, new = ImageRef("/vm/d0", "raw"), ImageRef("/vm/s0", "qcow2")
+    run(desk.configure({"d0": old}))
+    host.fails = {
+        ("create", "/vm/management/machine.json.new"): errno.ENOSPC,
+        ("open", "/vm/management/machine.json"): errno.EMFILE,
+    }
+    run(desk.configure({"d0": old}))
+    assert desk.configuration() == {"d0": old}
+    with pytest.raises(HostError):
+        run(desk.configure({"d0": new}))
+    with pytest.raises(HostError):  # it may have been written: only the file could tell
+        desk.configuration()
