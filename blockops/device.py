@@ -107,6 +107,9 @@ class Device:
 
     def complete(self, request: Request) -> None:
         """Carry out a request that is in flight and take it off the list; its fields say how it went."""
+        assert request.state is RequestState.IN_FLIGHT, (
+            f"a request that is {request.state.value} was completed"
+        )
         try:
             self._check(request)
             perform(request)

@@ -77,7 +77,9 @@ class Machine:
                 top.flush()
 
     def close(self) -> tuple[BlockError, ...]:
-        """Take every medium out and close all images; return the errors of closing."""
+        """Take every medium out, drop what is prepared, close all images; return the errors of closing."""
+        for plan in tuple(self.graph.plans):
+            plan.settle()
         for name in self.graph.tops:
             self.graph.tops[name] = None
         return self.graph.collect()
