@@ -1,7 +1,8 @@
 """A second opinion: the real `qemu-img check` on images of a random sample of cases.
 
-The sample is drawn with the comparison's seed; real images that were given are left out.  Images go out as real files into a temporary folder;
-each is checked without its backing, whose name belongs to the lab's virtual root.
+The sample is drawn with the comparison's seed; real images that were given are left out.  Images go
+out as real files into a temporary folder; each is checked without its backing, whose name belongs to
+the lab's virtual root.
 """
 
 import json
@@ -26,7 +27,7 @@ IMAGES = 220
 """How many different images the real checker looks at, where that many turn up."""
 
 DRAWS = 2000
-"""How many cases are drawn at most to find them."""
+"""How many cases are drawn at most to find them; no more than were judged."""
 
 _CORRUPT = 2
 
@@ -39,7 +40,7 @@ def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
         return ToolSample()
     checked: dict[bytes, bool] = {}
     chance = random.Random(settings.seed)
-    for _ in range(DRAWS):
+    for _ in range(min(DRAWS, sum(part.tally.cases for part in asked))):
         if len(checked) >= IMAGES:
             break
         case = _drawn_case(chance, settings, asked)
