@@ -13,7 +13,7 @@ import attrs
 from blockops.errors import InvalidRequest
 from blockops.lab.faults import Fault, parse_fault
 from blockops.lab.world import World
-from blockops.management.contestant import Contestant
+from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase
 
 
@@ -47,6 +47,8 @@ def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping
     if contestant is None:
         raise InvalidRequest(f"case '{text}'", f"no contestant is called '{parts[0]}'")
     use_case, world = _setting(text, parts[1], worlds)
+    if isinstance(program := contestant.program(use_case.id), Inexpressible):
+        raise InvalidRequest(f"case '{text}'", f"{use_case.id} is inexpressible: {program.reason}")
     try:
         return Case(contestant, use_case, world, parse_fault(parts[2]))
     except ValueError as error:

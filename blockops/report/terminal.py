@@ -112,7 +112,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         f"{len(totals.truncated)} sampled."
     )
     sample = results.qemu_img_sample
-    checked = f"{sample.corrupt} of {sample.checked} corrupt by {sample.tool}"
+    checked = f"{sample.corrupt} of {sample.checked} corrupt by {(sample.tool or '').split(' (')[0]}"
     yield Text(
         f"{counted(len(results.violations), 'distinct violation')}; "
         f"{counted(len(results.broken_invariants), 'broken invariant')} of our core; "

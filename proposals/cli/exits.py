@@ -8,6 +8,7 @@
 """
 
 import enum
+import errno
 import os
 import signal
 import sys
@@ -80,7 +81,8 @@ def _explain(error: BaseException) -> Exit:
             return _say(str(error), Exit.UNWRITABLE)
         case CoreBroken(sentences=sentences):
             return _say(f"our own core broke an invariant: {_first(sentences)}", Exit.INTERNAL)
-        case OSError() if _standard_output_is_broken():
+        case OSError(filename=None, errno=errno.ENOSPC | errno.EIO | errno.EFBIG | errno.EBADF):
+            _drop_output()  # an error that names no file: what was written to standard output
             return _say(f"standard output: {error.strerror}", Exit.UNWRITABLE)
         case _:
             traceback.print_exception(error)
@@ -95,16 +97,6 @@ def _first(sentences: Sequence[str]) -> str:
 def _say(sentence: str, code: Exit) -> Exit:
     click.echo(f"blockops: {' '.join(sentence.split())}", err=True)
     return code
-
-
-def _standard_output_is_broken() -> bool:
-    """Whether what is left to say cannot be said; afterwards nothing more is tried."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _drop_output()
-        return True
-    return False
 
 
 def _drop_output() -> None:

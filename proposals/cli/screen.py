@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from blockops.lab.results import Cell, Law
@@ -82,11 +83,11 @@ class Drawing:
 def drawing(progress: Progress, laws: Sequence[Law], width: int) -> RenderableType:
     """Return the bar, the counts and the matrix of *progress* for a terminal *width* columns wide."""
     done, expected = progress.done_cases, max(progress.expected_cases, progress.done_cases, 1)
-    return Group(
-        ProgressBar(total=expected, completed=done, width=min(width, 60)),
-        Text(f"{done:,} of {expected:,} cases", "dim", no_wrap=True, overflow="ellipsis"),
-        live_matrix(progress.cells, laws, width),
-    )
+    lines = Table.grid()
+    lines.add_row(ProgressBar(total=expected, completed=done, width=min(width, 60)))
+    lines.add_row(Text(f"{done:,} of {expected:,} cases", "dim", no_wrap=True, overflow="ellipsis"))
+    lines.add_row(live_matrix(progress.cells, laws, width))
+    return lines
 
 
 class PlainLines:

@@ -1,0 +1,169 @@
+"""The rest of the command line: help, lists, replay, pipes and terminals."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from blockops.lab.laws import LAWS
+from blockops.lab.results import Results
+from blockops.report.document import to_text
+from proposals.catalogue import contestants
+from tests.cli.program import PRETEND, REAL, assert_refused, environment, pretend, run, visible
+
+CASE = "freeze.as-posted.careful/group-snapshot-2/eio@17"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["compare", "-h"], ["replay", "--help"], ["list", "--help"]]
+)
+def test_help_explains_and_ends_with_code_zero(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: blockops")
+    assert done.stderr == ""
+
+
+def test_help_has_examples_and_the_exit_codes() -> None:
+    assert "blockops compare --image" in run("compare", "--help").stdout
+    assert "5 the output cannot be written" in " ".join(run("--help").stdout.split())
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert run("--version").stdout.startswith("blockops 0.")
+
+
+@pytest.mark.parametrize("arguments", [[], ["compair"], ["list"], ["list", "everything"], ["replay"]])
+def test_usage_that_is_none_is_one_sentence_and_code_four(arguments: list[str]) -> None:
+    assert_refused(run(*arguments), 4)
+
+
+@pytest.mark.parametrize("what", ["contestants", "use-cases", "faults", "laws"])
+def test_a_list_has_a_line_an_id_and_the_same_ids_as_json(what: str) -> None:
+    lines = run("list", what).stdout.splitlines()
+    entries = json.loads(run("list", what, "--json").stdout)
+    assert [line.split("  ")[0] for line in lines] == [entry["id"] for entry in entries]
+    assert all(entry["says"] for entry in entries)
+
+
+def test_lists_are_what_the_lab_has() -> None:
+    assert [entry["id"] for entry in json.loads(run("list", "laws", "--json").stdout)] == [
+        law.id for law in LAWS
+    ]
+    assert [entry["id"] for entry in json.loads(run("list", "contestants", "--json").stdout)] == [
+        contestant.id for contestant in contestants()
+    ]
+
+
+def test_a_replay_prints_timeline_and_verdicts_and_is_the_same_each_time() -> None:
+    first, second = run("replay", CASE), run("replay", CASE)
+    assert first.returncode == 0, first
+    assert first.stdout == second.stdout
+    lines = first.stdout.splitlines()
+    assert lines[0] == CASE
+    assert lines[1].startswith("fault: ")
+    assert any("management" in line for line in lines)
+    assert [line.split()[1] for line in lines[-len(LAWS) :]] == [law.id for law in LAWS]
+
+
+@pytest.mark.parametrize(
+    ("case", "culprit"),
+    [
+        ("nonsense", "nonsense"),
+        ("freeze.as-posted.careful/group-snapshot-2", "CONTESTANT/USE-CASE-DEVICES/FAULT"),
+        ("frieze.as-posted.careful/group-snapshot-2/eio@17", "frieze"),
+        ("freeze.as-posted.careful/group-snapshot-0/eio@17", "'0'"),
+        ("freeze.as-posted.careful/group-2/eio@17", "'group'"),
+        ("freeze.as-posted.careful/group-snapshot-2/eoi@17", "eoi@17"),
+        ("group-snapshot.hardened.careful/migrate-one-1/no-fault", "migrate-one"),
+    ],
+)
+def test_a_case_that_does_not_exist_is_refused_with_its_wrong_part(case: str, culprit: str) -> None:
+    assert_refused(run("replay", case), 4, culprit)
+
+
+def test_a_drawn_world_is_looked_up_in_the_report(tmp_path: Path) -> None:
+    case = "freeze.as-posted.careful/group-snapshot-2~abcdef12/eio@17"
+    assert_refused(run("replay", case, "--out", tmp_path), 4, tmp_path / "report.json", "No such file")
+    (tmp_path / "report.json").write_text("{}")
+    assert_refused(run("replay", case, "--out", tmp_path), 4, "schema version None")
+    empty = Results(versions={}, seed=0, settings={}, coverage=(), cells=(), violations=())
+    (tmp_path / "report.json").write_text(to_text(empty, LAWS))
+    assert_refused(run("replay", case, "--out", tmp_path), 4, "abcdef12")
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    with subprocess.Popen(
+        [*REAL, "list", "laws"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["list", "laws"], ["replay", CASE]])
+def test_standard_output_that_is_full_is_said_and_is_code_five(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*REAL, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 5
+    assert done.stderr == "blockops: standard output: No space left on device\n"
+
+
+def test_an_output_that_knows_only_ascii_gets_question_marks(tmp_path: Path) -> None:
+    environment_of_1990 = {**environment(), "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(
+        [*PRETEND, "compare", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment_of_1990,
+    )
+    assert done.returncode == 0, done
+    assert "?" in done.stdout
+
+
+def test_what_is_piped_is_plain_lines(tmp_path: Path) -> None:
+    done = pretend("compare", "--out", tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout + done.stderr
+    assert [line for line in done.stderr.splitlines() if "cases judged" in line][-1] == (
+        "1,000 of 1,000 cases judged"
+    )
+
+
+@pytest.mark.parametrize("columns", [40, 100])
+def test_a_terminal_shows_a_matrix_that_grows_and_then_the_summary(tmp_path: Path, columns: int) -> None:
+    terminal = pexpect.spawn(
+        PRETEND[0],
+        [*PRETEND[1:], "--pretend", "slow", "compare", "--out", str(tmp_path)],
+        dimensions=(50, columns),
+        env=environment(),
+        encoding="utf-8",
+        timeout=60,
+    )
+    terminal.expect("[1-9]00 of 1,000 cases")
+    drawn = terminal.before + terminal.after
+    terminal.expect("transaction")
+    drawn += terminal.before
+    assert "✓" in drawn
+    time.sleep(0.2)
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 2
+    shown = visible(drawn + terminal.before).replace("\r", "\n").splitlines()
+    words = [line for line in shown if str(tmp_path) not in line]
+    assert max(map(len, words)) <= columns
+    assert any("interrupted" in line for line in shown)
