@@ -33,7 +33,7 @@ from blockops.units import MIB, HostOffset
 
 # Bounds the memory for L2 tables; 16 MiB of them map 128 GiB in 64 KiB clusters.
 CACHE_BYTES = 16 * MIB
-_FEWEST_TABLES = 8
+FEWEST_TABLES = 8
 NOWHERE = HostOffset(0)
 
 
@@ -63,7 +63,7 @@ class ClusterMap:
         self._l2_bits, self._l2_mask = shape.l2_bits, shape.l2_mask
         # An entry that is COPIED under this mask is plain data, well formed and ours alone.
         self._beside_offset = ALL_BITS & ~(OFFSET_MASK & ~shape.cluster_mask)
-        capacity = max(_FEWEST_TABLES, CACHE_BYTES // shape.cluster_size)
+        capacity = max(FEWEST_TABLES, CACHE_BYTES // shape.cluster_size)
         self.l2 = TableCache(file, "L2 table", shape.cluster_size, capacity)
         self.l1 = RootTable(file, "L1 table", self._announce)
         # What an entry names is counted, and its data written, before the entry is in the file.

@@ -20,7 +20,7 @@ from blockops.units import MIB, HostOffset, round_up
 
 # Bounds the memory for refcount blocks; 4 MiB of 16-bit counts cover 128 GiB of 64 KiB clusters.
 CACHE_BYTES = 4 * MIB
-_FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 8
 
 
 @cache
@@ -36,7 +36,7 @@ class Refcounts:
         self._file = file
         self._anchor = anchor
         self._shape = shape
-        capacity = max(_FEWEST_BLOCKS, CACHE_BYTES // shape.cluster_size)
+        capacity = max(FEWEST_BLOCKS, CACHE_BYTES // shape.cluster_size)
         self.blocks = TableCache(
             file, "refcount block", shape.cluster_size, capacity, _codec(shape.refcount_order)
         )

@@ -25,7 +25,10 @@ class Chain(RuleBasedStateMachine):
         self.models: list[bytearray] = []
         self.fixed: list[int] = []
         # Small caches, so that small images evict.
-        self.patches = [mock.patch.object(module, "CACHE_BYTES", 0) for module in (mapping, refcounts)]
+        self.patches = [
+            mock.patch.multiple(mapping, CACHE_BYTES=0, FEWEST_TABLES=2),
+            mock.patch.multiple(refcounts, CACHE_BYTES=0, FEWEST_BLOCKS=2),
+        ]
         for patch in self.patches:
             patch.start()
 

@@ -79,7 +79,10 @@ BASE = Flat(pattern(99, SIZE - 1000))
 
 @pytest.fixture(autouse=True)
 def _small_caches() -> Iterator[None]:
-    with mock.patch.object(mapping, "CACHE_BYTES", 0), mock.patch.object(refcounts, "CACHE_BYTES", 0):
+    with (
+        mock.patch.multiple(mapping, CACHE_BYTES=0, FEWEST_TABLES=2),
+        mock.patch.multiple(refcounts, CACHE_BYTES=0, FEWEST_BLOCKS=2),
+    ):
         yield
 
 

@@ -440,10 +440,24 @@ def test_a_cluster_counted_beyond_the_end_of_the_file_is_not_shared() -> None:
     assert len(report.leaks) == 2
 
 
-def test_data_that_is_not_marked_as_ours_alone_is_copied_before_it_is_written() -> None:
+def test_a_moved_table_does_not_cover_a_cluster_counted_beyond_the_end_of_the_file() -> None:
+    file = BytesFile()
+    create(file, size=SIZE, cluster_size=512)
+    first_free = len(file.content) // 512
+    struct.pack_into(">H", file.content, 2 * 512 + 2 * (first_free + 1), 1)
+    image = Qcow2Image.open(file, writable=True)
+    image.resize(8 * SIZE)
+    image.close()
+    file.closed = False
+    assert len(check(file).leaks) == 1
+    assert not check(file).corruptions
+
+
+@pytest.mark.parametrize("shared", ["table", "cluster", "both"])
+def test_what_is_not_marked_as_ours_alone_is_copied_before_it_is_written(shared: str) -> None:
     file, l1, l2 = written()
     host = entry(file, l2) & ((1 << 56) - 512)
-    for place in (l1, l2):
+    for place in {"table": [l1], "cluster": [l2], "both": [l1, l2]}[shared]:
         struct.pack_into(">Q", file.content, place, entry(file, place) & ~(1 << 63))
     image = Qcow2Image.open(file, writable=True)
     assert image.read(0, CLUSTER) == b"x" * CLUSTER
