@@ -164,6 +164,6 @@ def test_a_terminal_shows_a_matrix_that_grows_and_then_the_summary(tmp_path: Pat
     terminal.close()
     assert terminal.exitstatus == 2
     shown = visible(drawn + terminal.before).replace("\r", "\n").splitlines()
-    words = [line for line in shown if str(tmp_path) not in line]
+    words = [line for line in shown if not line.startswith(("blockops:", "The report:", "^C"))]
     assert max(map(len, words)) <= columns
     assert any("interrupted" in line for line in shown)
