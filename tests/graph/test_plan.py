@@ -71,6 +71,25 @@ def test_an_appended_overlay_shows_what_was_there_and_keeps_the_base_as_it_is(be
     assert (top.read(0, 3), base.read(0, 3)) == (b"new", b"d0\0")
 
 
+def test_an_overlay_that_was_opened_with_its_chain_is_hung_over_what_the_device_shows(bench: Bench) -> None:
+    shown = bench.show("d0", bench.make("/vm/other"))
+    bench.apply(Append("d0", bench.open(bench.make("/vm/s0", "/vm/d1"))))
+    assert bench.chain() == ["/vm/s0", "/vm/other"]
+    shown.write(0, b"below")
+    assert bench.graph.chain("d0")[0].read(0, 5) == b"below"
+
+
+def test_a_node_that_was_promoted_twice_is_hung_back_where_it_was(bench: Bench) -> None:
+    target = overlay(bench, "/vm/target")
+    bench.apply(Mirror("d0", target))
+    backings = [bench.open(bench.make(f"/vm/b{number}")) for number in range(2)]
+    plan = bench.committed(*(Promote("d0", target, backing) for backing in backings))
+    assert target.backing is backings[1]
+    plan.abandon()
+    assert target.below == ()
+    assert bench.handles() == ["/vm/d0", "/vm/d1", "/vm/target"]
+
+
 def test_a_replaced_top_is_closed_once_the_plan_is_settled_and_not_before(bench: Bench) -> None:
     plan = bench.committed(Replace("d0", bench.open(bench.make("/vm/flat"))))
     bench.graph.collect()
