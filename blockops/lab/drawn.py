@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from blockops.lab.case import Case
-from blockops.lab.exploring import judged, record, space
+from blockops.lab.exploring import record, space
 from blockops.lab.faults import Fault, NoFault
+from blockops.lab.judging import Judging
 from blockops.lab.plan import Part, Settings
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
@@ -102,10 +103,10 @@ def _devices(counts: tuple[int, ...]) -> st.SearchStrategy[int]:
 def sighting(contestant: Contestant, drawn: Drawn) -> Sighting | None:
     """Break one drawn world at `FAULTS` points; return the first case that violates a grave law."""
     case = Case(contestant, USE_CASES[drawn.use_case], drawn.world, NoFault())
-    faults = space(case, record(case), None, complete=True).faults
-    stride = max(1, len(faults) // FAULTS)
-    for fault in faults[::stride]:
-        verdicts = judged(attrs.evolve(case, fault=fault)).judgements
+    found = space(case, record(case), None, complete=True)
+    judging, stride = Judging(case, found), max(1, len(found.faults) // FAULTS)
+    for fault in found.faults[::stride]:
+        verdicts = judging.judge(fault).judgements
         for law in GRAVE:
             if law in verdicts and verdicts[law].verdict is Verdict.VIOLATED:
                 return Sighting(drawn.use_case, drawn.world, fault, law, verdicts[law].sentence)

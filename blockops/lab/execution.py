@@ -12,6 +12,7 @@ its lanes, one step each in turn.  Nothing else decides who runs: no clock, no c
 
 import itertools
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -41,6 +42,10 @@ PATIENCE = 40
 """Turns without progress after which everybody waits for somebody: the case has come to rest."""
 
 
+Moment: TypeAlias = tuple[int, int, int, int, int, tuple[str | None, ...]]
+"""What a kill leaves behind: two kills at equal moments of one run are the same case."""
+
+
 @attrs.define(eq=False)
 class Execution:
     """One case on its way.  *recording* keeps the list of host operations, *watched* the timeline."""
@@ -55,6 +60,7 @@ class Execution:
     steps: int = 0
     manager_steps: int = 0
     operation_steps: int = 0
+    moments: list[tuple[int, Moment]] = attrs.field(factory=list)
     hypervisor: Hypervisor | None = attrs.field(init=False)
     _management: Steps[None] | None = None
     _command: Steps[dict[str, object]] | None = None
@@ -90,7 +96,7 @@ class Execution:
         self.clock.running = False
         self.clock.actor = "management"
         self.clock.disarm()
-        self.evidence.hits = tuple(self.clock.hits)
+        self.evidence.hits, self.evidence.again = tuple(self.clock.hits), self.clock.again
         self.evidence.doubled = tuple(self.clock.doubled)
 
     def _before(self) -> None:
@@ -213,10 +219,24 @@ class Execution:
         self.evidence.history.time += 1
         if self.clock.running:
             self.steps += 1
+            if self.recording:
+                self.moments.append((self.steps, self._moment()))
             fault = self.case.fault
             if isinstance(fault, KilledAtStep) and self.steps >= fault.step and self.hypervisor is not None:
                 self.kill()
         return self.hypervisor is not None
+
+    def _moment(self) -> Moment:
+        """Return all that a kill at this moment can leave behind: what is on the disk, what was promised."""
+        writes, exchanges = self.evidence.history.writes, self.evidence.exchanges
+        return (
+            self.clock.mutations,
+            sum(written.acknowledged is not None or written.failed is not None for written in writes),
+            sum(written.durable is not None for written in writes),
+            self.manager_steps,
+            sum(exchange.answer is not None for exchange in exchanges),
+            self.hypervisor.tops() if self.hypervisor is not None else (),
+        )
 
     # ------------------------------------------------------------------------------------ the channel
 

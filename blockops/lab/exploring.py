@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import attrs
 
 from blockops.lab.case import Case
-from blockops.lab.evidence import Evidence
-from blockops.lab.execution import Execution
+from blockops.lab.execution import Execution, Moment
 from blockops.lab.faults import (
     KINDS_OF,
     MUTATING,
@@ -29,9 +28,6 @@ from blockops.lab.faults import (
     Occupied,
     group_of,
 )
-from blockops.lab.gathering import gather
-from blockops.lab.laws import judge
-from blockops.lab.laws.judgement import Judgement
 
 
 @attrs.frozen
@@ -46,30 +42,30 @@ class Recording:
     steps: int
     manager_steps: int
     operation_steps: int
+    moments: tuple[tuple[int, Moment], ...]
 
 
 @attrs.frozen
 class Space:
-    """The faults of one setting.  *points* counts the host operations that are broken."""
+    """The faults of one setting.  *points* counts the host operations that are broken.
+
+    *moments* numbers, for each step that a kill may come before, what the kill leaves behind: equal
+    numbers, equal remains.
+    """
 
     faults: tuple[Fault, ...]
     points: int
     all_points: int
+    moments: tuple[int, ...] = ()
+
+    def moment_of(self, step: int) -> int:
+        """Return the number of what a kill before *step* leaves behind."""
+        return self.moments[step - 1]
 
     @property
     def truncated(self) -> bool:
         """Whether some host operations are left alone."""
         return self.points < self.all_points
-
-
-@attrs.frozen
-class Judged:
-    """A case with what each law says of it, and what of the core broke in it."""
-
-    case: str
-    judgements: dict[str, Judgement]
-    broken: tuple[str, ...]
-    struck: bool
 
 
 class NotDeterministic(AssertionError):
@@ -92,6 +88,7 @@ def _recorded(setting: Case) -> Recording:
         execution.steps,
         execution.manager_steps,
         execution.operation_steps,
+        tuple(execution.moments),
     )
 
 
@@ -105,7 +102,18 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
     faults = tuple(
         fault for fault in _faults(setting, recording, chosen) if groups is None or group_of(fault) in groups
     )
-    return Space(faults, len(chosen), len(recording.operations))
+    return Space(faults, len(chosen), len(recording.operations), _numbered(recording))
+
+
+def _numbered(recording: Recording) -> tuple[int, ...]:
+    """Number the moments of the recorded run by step; a kill strikes at the first moment from its step on."""
+    numbers: dict[Moment, int] = {}
+    by_step = {step: numbers.setdefault(moment, len(numbers)) for step, moment in reversed(recording.moments)}
+    found, following = [], -1
+    for step in range(recording.steps, 0, -1):
+        following = by_step.get(step, following)
+        found.append(following)
+    return tuple(reversed(found))
 
 
 def _at_the_edge(setting: Case, operation: HostOperation) -> bool:
@@ -131,21 +139,3 @@ def _faults(setting: Case, recording: Recording, chosen: list[HostOperation]) ->
         yield KilledAtStep(step)
     for step in range(1, recording.manager_steps + 1):
         yield ManagerDies(step)
-
-
-def evidence_of(case: Case) -> Evidence:
-    """Run one case and return what is known of it."""
-    execution = Execution(case)
-    execution.go()
-    return gather(execution)
-
-
-def judged(case: Case) -> Judged:
-    """Run one case and judge it by all laws.  What breaks inside the core or the lab is reported as such."""
-    try:
-        evidence = evidence_of(case)
-    except Exception as error:  # whatever it is, it is ours, and the run must say so
-        return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",), struck=True)
-    struck = bool(evidence.hits) or evidence.killed or not isinstance(case.fault, HostFault)
-    broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
-    return Judged(case.id, dict(judge(evidence)), broken, struck)

@@ -18,7 +18,7 @@ from blockops.lab.faults import NoFault
 from blockops.lab.guest import History
 from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor
-from blockops.lab.images import image_facts
+from blockops.lab.images import chain_on_disk, image_facts
 from blockops.lab.world import World, initial_disk
 from blockops.steps import run
 
@@ -96,6 +96,26 @@ def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
 
 
 def _read(disk: MemoryDisk, path: str, window: int) -> Shown:
+    """Read an image by its headers, or remember what it read as when all files of its chain were these."""
+    chain = tuple(chain_on_disk(disk, path))
+    key = (window, *((name, _digest(disk, name)) for name in chain))
+    known = _remembered.get(key)
+    if known is None:
+        if len(_remembered) >= _ROOM:
+            _remembered.clear()
+        known = _remembered[key] = _read_afresh(disk, path, window)
+    return known
+
+
+_remembered: dict[tuple[object, ...], Shown] = {}
+_ROOM = 2000
+
+
+def _digest(disk: MemoryDisk, path: str) -> bytes | None:
+    return disk.content("read", path).digest() if disk.exists(path) else None
+
+
+def _read_afresh(disk: MemoryDisk, path: str, window: int) -> Shown:
     graph, folder = Graph(), MemoryFolder(disk)
     try:
         node = open_node(graph, folder, path, None, _READ_ONLY)

@@ -19,6 +19,7 @@ from blockops.host.memory import MemoryFolder
 from blockops.lab.faults import (
     ERRNO,
     KINDS_OF,
+    MUTATING,
     Fault,
     HostFault,
     HostOperation,
@@ -39,7 +40,8 @@ class Clock:
 
     *actor* is whoever the scheduler is stepping.  *doubled* are files that one process had open twice,
     one of the handles for writing, or wiped while it had them open.
-    *operations* is filled only while *recording*.
+    *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
+    *again*: a lasting fault would have hit a later operation, too.
     """
 
     fault: Fault
@@ -50,6 +52,8 @@ class Clock:
     number: int = 0
     operations: list[HostOperation] = attrs.field(factory=list)
     hits: list[HostOperation] = attrs.field(factory=list)
+    again: bool = False
+    mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
     _armed: int = 0
 
@@ -66,6 +70,7 @@ class Clock:
         self.number += 1
         if self.recording:
             self.operations.append(HostOperation(self.number, self.actor, operation, path, offset, length))
+            self.mutations += operation in MUTATING
         if not self._armed or self.number < self._armed:
             return None
         return self._strike(HostOperation(self.number, self.actor, operation, path, offset, length))
@@ -81,10 +86,13 @@ class Clock:
         if not self.hits:
             # A case id made up by hand can name a kind that this operation does not know: it meets nothing.
             applies = self.fault.kind in KINDS_OF[operation.operation]
-            self._armed *= self.fault.lasting and applies
+            self._armed *= applies
             if not applies:
                 return None
         elif not same_trouble(self.fault.kind, self.hits[0], operation):
+            return None
+        elif not self.fault.lasting:
+            self.again, self._armed = True, 0
             return None
         self.hits.append(operation)
         return self.fault.kind

@@ -16,8 +16,9 @@ import attrs
 from blockops.host.memory import MemoryDisk
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import Case
-from blockops.lab.exploring import evidence_of, record, space
+from blockops.lab.exploring import record, space
 from blockops.lab.images import image_facts
+from blockops.lab.judging import evidence_of
 from blockops.lab.laws.house import reachable
 from blockops.lab.plan import Part, Settings
 from blockops.lab.results import ToolSample

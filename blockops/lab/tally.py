@@ -2,7 +2,7 @@
 
 import attrs
 
-from blockops.lab.exploring import Judged
+from blockops.lab.judging import Judged
 from blockops.lab.results import Verdict
 
 
@@ -29,6 +29,7 @@ class Tally:
 
     cases: int = 0
     masked: int = 0
+    equal: int = 0
     verdicts: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
     violations: dict[tuple[str, str], Broken] = attrs.field(factory=dict)
     broken: list[str] = attrs.field(factory=list)
@@ -37,6 +38,7 @@ class Tally:
         """Take in one case, the *rank*-th of its setting."""
         self.cases += 1
         self.masked += not judged.struck
+        self.equal += judged.equal
         self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
         for law, judgement in judged.judgements.items():
             key = (law, judgement.verdict)
@@ -48,6 +50,7 @@ class Tally:
         """Take in another tally of the same setting."""
         self.cases += other.cases
         self.masked += other.masked
+        self.equal += other.equal
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]
         for key, number in other.verdicts.items():
             self.verdicts[key] = self.verdicts.get(key, 0) + number

@@ -6,6 +6,7 @@ do, each by name (spec: "Header", "Header extensions", "Feature name table").
 """
 
 import struct
+from functools import lru_cache
 
 import attrs
 
@@ -107,10 +108,19 @@ def read_header(file: HostFile) -> Header:
     """Read and check the header of *file*; raises `ImageError`, or `UnsupportedFeature` for its version."""
     file_size = file.size()
     data = read_exactly(file, 0, min(_FIRST_READ, file_size))
-    decoder = _Decoder(file.path, data, file_size)
-    if decoder.needed() > len(data):
-        decoder = _Decoder(file.path, read_exactly(file, 0, min(decoder.needed(), file_size)), file_size)
-    return decoder.decode()
+    return _decoded(file.path, data, file_size) or _read_long_header(file, data, file_size)
+
+
+@lru_cache(maxsize=64)
+def _decoded(path: str, data: bytes, file_size: int) -> Header | None:
+    """Decode a header, None where it needs more than *data*; those met lately are remembered."""
+    decoder = _Decoder(path, data, file_size)
+    return None if decoder.needed() > len(data) else decoder.decode()
+
+
+def _read_long_header(file: HostFile, data: bytes, file_size: int) -> Header:
+    needed = _Decoder(file.path, data, file_size).needed()
+    return _Decoder(file.path, read_exactly(file, 0, min(needed, file_size)), file_size).decode()
 
 
 class _Decoder:

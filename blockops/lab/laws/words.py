@@ -5,7 +5,7 @@ import posixpath
 from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.faults import ERRNO, HostFault, HostOperation
+from blockops.lab.faults import ERRNO, HostFault, HostOperation, Occupied
 from blockops.lab.laws.atomicity import device_states
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
@@ -92,7 +92,7 @@ def repeatable(evidence: Evidence) -> Judgement:
     """A second attempt after a failed one ends as a first success would."""
     if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
         return NOT_EXERCISED
-    if isinstance(evidence.case.fault, HostFault) and evidence.case.fault.lasting:
+    if len(evidence.hits) > 1 or isinstance(evidence.case.fault, Occupied):
         return NOT_EXERCISED
     states = device_states(evidence)
     if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
