@@ -198,7 +198,7 @@ def _all_but(disk: DiskWish, sources: Mapping[str, ImageRef]) -> list[str]:
 def looked_up(program: Program, reset: Callable[[Desk, Wish], Steps[object]] | None = None) -> Program:
     """Return the program that tries again, once, after it has looked what came of the first attempt.
 
-    *reset* first ends whatever state the first attempt may have left open in the hypervisor.
+    After no answer *reset* first ends whatever state the attempt may have left open in the hypervisor.
     """
 
     def retry(desk: Desk, wish: Wish) -> Steps[None]:
@@ -206,12 +206,13 @@ def looked_up(program: Program, reset: Callable[[Desk, Wish], Steps[object]] | N
         failure = yield from attempt(program(desk, wish))
         if failure is None:
             return
-        if reset is not None:
+        unknown = isinstance(failure, NoAnswer)
+        if unknown and reset is not None:
             yield from attempt(reset(desk, wish))
         if (yield from has_moved(desk, moves)):
             yield from done(desk, moves)
             return
-        if isinstance(failure, NoAnswer):
+        if unknown:
             yield from clean_up(desk, moves)
         yield from program(desk, wish)
 
