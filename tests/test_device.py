@@ -197,7 +197,7 @@ def test_a_read_only_disk_refuses_what_would_change_it(operation: Operation, rea
     bench = make_bench()
     node = bench.show("d0", bench.make("/vm/d0"), writable=reason == "device")
     device = Device("d0", bench.graph, read_only=reason == "device")
-    with pytest.raises(InvalidRequest, match="read-only"):
+    with pytest.raises(InvalidRequest, match="device 'd0': it is read-only"):
         device.do(Request(operation, 0, 512, b"x" * 512))
     assert device.read(0, 4) == bytes(4)
     device.flush()

@@ -46,7 +46,7 @@ class MirrorAction(Pivot):
 
     def _prepare(self) -> Steps[None]:
         device = self.usable()
-        top = device.medium
+        top = self.room_above(device, self.filename)
         yield Step(Phase.CHECK, self.device)
         if self.format is not None:
             known_format(self.format, self.device)

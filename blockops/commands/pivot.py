@@ -11,7 +11,8 @@ from blockops.commands.profile import Profile
 from blockops.device import Device
 from blockops.errors import CommandError
 from blockops.graph.change import Change, Plan
-from blockops.graph.node import ImageNode
+from blockops.graph.graph import refuse_long_chain
+from blockops.graph.node import ImageNode, Node
 from blockops.machine import Machine
 from blockops.steps import Phase, Step, Steps
 
@@ -55,6 +56,13 @@ class Pivot(abc.ABC):
     def usable(self) -> Device:
         """Return the device if it exists and nobody else has reserved it."""
         return usable_device(self.machine, self.device, self.user)
+
+    def room_above(self, device: Device, filename: str) -> Node:
+        """Return what the device shows; raises where there is no medium, or too long a chain for one more."""
+        top = device.medium
+        with naming(filename, self.device):
+            refuse_long_chain(self.machine.host.resolve(filename), 1, top)
+        return top
 
     def secure(self) -> Steps[None]:
         """Flush the device; hardened flushes the new images as well, so that the switch survives a crash."""

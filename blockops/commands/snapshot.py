@@ -49,7 +49,7 @@ class SnapshotAction(Pivot):
 
     def _prepare(self) -> Steps[None]:
         device = self.usable()
-        base = device.medium
+        base = self.room_above(device, self.filename)
         yield Step(Phase.CHECK, self.device)
         if self.flushes:
             yield from flush_device(device)

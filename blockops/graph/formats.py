@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 
 from blockops.errors import BlockError, ImageError, InvalidBlockFormat
-from blockops.graph.graph import Graph
+from blockops.graph.graph import Graph, reading_path, refuse_long_chain
 from blockops.graph.node import Image, ImageNode
 from blockops.host.api import HostFile, HostFolder, LockMode, read_exactly
 from blockops.qcow2.create import create as create_qcow2
@@ -68,7 +68,7 @@ def open_node(graph: Graph, folder: HostFolder, filename: str, format: str | Non
         if how.backing:
             _open_backing(graph, folder, node, how, {node.path})
     except BlockError:
-        _drop(graph, node)
+        _drop(node)
         raise
     graph.adopt(node)
     return node
@@ -97,6 +97,7 @@ def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Openin
     if path in seen:
         raise ImageError(node.path, "backing file name", None, f"{path} is above it in the chain: a loop")
     shared = graph.opened(path) if how.share else None
+    refuse_long_chain(node.path, len(seen) + (shared is None), shared)
     if shared is not None:
         node.backing = shared
         return
@@ -106,16 +107,14 @@ def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Openin
     graph.adopt(below)
 
 
-def _drop(graph: Graph, node: ImageNode) -> None:
-    """Release *node* and what was opened below it for its sake.
+def _drop(node: ImageNode) -> None:
+    """Release *node* and what was opened below it: no shared node is there, for that would end the opening.
 
     That closing fails as well is not told: the caller learns what went wrong first.
     """
-    below = node.backing
-    with contextlib.suppress(BlockError):
-        node.abandon()
-    if isinstance(below, ImageNode) and below not in graph.open_nodes():
-        _drop(graph, below)
+    for opened in reading_path(node):
+        with contextlib.suppress(BlockError):
+            opened.abandon()
 
 
 def backing_of(node: ImageNode) -> tuple[str, str | None] | None:

@@ -4,12 +4,17 @@ A node is open as long as a device's top or a plan leads to it; `collect` closes
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
-from blockops.errors import BlockError
+from blockops.errors import BlockError, ImageError
 from blockops.graph.change import Plan
 from blockops.graph.node import ImageNode, Node
+
+# Every image of a chain takes its part of Python's stack when a read passes through it: 250 of them would
+# overflow it.  libvirt draws the line here too.
+MAX_CHAIN: Final = 200
 
 
 @attrs.define(eq=False)
@@ -80,6 +85,12 @@ def reading_path(node: Node | None) -> Iterator[Node]:
     while node is not None:
         yield node
         node = node.below[0] if node.below else None
+
+
+def refuse_long_chain(path: str, above: int, node: Node | None) -> None:
+    """Raise `ImageError` for *path* where *above* nodes over *node* would be more than `MAX_CHAIN`."""
+    if above + sum(1 for _ in reading_path(node)) > MAX_CHAIN:
+        raise ImageError(path, "backing chain", None, f"it would have more than {MAX_CHAIN} images")
 
 
 def _closing_error(node: ImageNode) -> BlockError | None:

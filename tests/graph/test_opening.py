@@ -4,6 +4,7 @@ import pytest
 
 from blockops.errors import HostError, ImageError, InvalidBlockFormat
 from blockops.graph.formats import backing_of, resolve_backing
+from blockops.graph.graph import MAX_CHAIN
 from blockops.graph.node import ImageNode
 from blockops.host.api import LockMode
 from blockops.host.memory import MemoryFolder
@@ -121,6 +122,34 @@ def test_a_loop_further_down_is_refused_as_well(bench: Bench) -> None:
     with pytest.raises(ImageError, match="loop"):
         bench.open(bench.make("/vm/top", "./b"))
     assert bench.handles() == []
+
+
+def long_chain(bench: Bench, length: int, name: str = "l") -> str:
+    """Create a chain of so many images, and return its top."""
+    below = None
+    for number in range(length):
+        below = bench.make(f"/vm/{name}{number}", below, size=512)
+    assert below is not None
+    return below
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_chain_as_long_as_may_be_can_be_read_and_a_longer_one_is_refused(bench: Bench, share: bool) -> None:
+    top = long_chain(bench, MAX_CHAIN)
+    with pytest.raises(ImageError, match="backing chain"):
+        bench.open(bench.make("/vm/too-long", top), share=share)
+    assert bench.handles() == []
+    assert bench.show("d0", top, share=share).read(0, 512) == bytes(512)
+    assert len(bench.handles()) == MAX_CHAIN
+
+
+def test_the_part_of_a_chain_that_is_shared_counts_too(bench: Bench) -> None:
+    top = bench.show("d0", long_chain(bench, MAX_CHAIN - 1))
+    assert bench.open(bench.make("/vm/just", top.path)).read(0, 512) == bytes(512)
+    before = bench.handles()
+    with pytest.raises(ImageError, match="backing chain"):
+        bench.open(bench.make("/vm/too-long", "/vm/just"))
+    assert bench.handles() == before
 
 
 def test_a_backing_that_is_open_already_is_shared(bench: Bench) -> None:
