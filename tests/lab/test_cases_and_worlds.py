@@ -16,8 +16,8 @@ from blockops.graph.graph import Graph
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import MAX_DEVICES, Case, parse_case
 from blockops.lab.drawn import worlds
-from blockops.lab.exploring import evidence_of
 from blockops.lab.given import open_given
+from blockops.lab.judging import evidence_of
 from blockops.lab.world import World, as_dict, from_dict, initial_disk
 from blockops.management.use_cases import USE_CASES
 from tests.lab.cases import CONTESTANTS, explore, setting
@@ -61,6 +61,7 @@ RIGHT = "freeze.as-posted.careful/group-snapshot-2/eio@17"
         ("freeze.as-posted.careful/group-snapshot-10000000000/eio@17", "is not a number of devices"),
         ("freeze.as-posted.careful/group-snapshot-2~beef/eio@17", "the world beef is not in the report"),
         ("freeze.as-posted.careful/group-snapshot-2/boom@17", "is not a fault"),
+        ("group-snapshot.as-posted.naive/migrate-one-1/eio@17", "is inexpressible: no mirror"),
     ],
 )
 def test_a_wrong_id_gets_one_sentence(text: str, says: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from blockops.lab.drawn import Drawn, examples, search
-from blockops.lab.exploring import judged
+from blockops.lab.judging import judged
 from blockops.lab.work import enlist
 from tests.lab.cases import CONTESTANTS, explore, setting, violated
 

@@ -10,7 +10,7 @@ import pytest
 from blockops.device import Operation
 from blockops.errors import HostError
 from blockops.lab.evidence import Ending, Evidence, Exchange, Rest, Shown
-from blockops.lab.faults import HostFault, HostOperation, Kind
+from blockops.lab.faults import HostFault, HostOperation, Kind, Occupied
 from blockops.lab.guest import GuestError, Written
 from blockops.lab.laws import LAWS, judge
 from blockops.lab.laws.judgement import Judgement
@@ -380,14 +380,25 @@ def test_after_a_kill_there_is_no_live_chain_to_compare() -> None:
 RETRY = "group-snapshot.hardened.naive/retry-2"
 
 
-def test_a_second_attempt_ends_as_a_first_success_would() -> None:
-    again = next(
+def retried() -> Evidence:
+    return next(
         evidence for number in range(1, 40) if len((evidence := seen(f"{RETRY}/eio@{number}")).exchanges) > 1
     )
+
+
+def test_a_second_attempt_ends_as_a_first_success_would() -> None:
+    again = retried()
     assert says("repeatable", again) is Verdict.HELD
     again.ending, again.failure = Ending.FAILED, "it exists"
     assert sentence("repeatable", again).endswith("it exists")
-    again.case = attrs.evolve(again.case, fault=HostFault(Kind.EIO, 3, lasting=True))
+
+
+def test_a_second_attempt_under_the_same_trouble_says_nothing() -> None:
+    again = retried()
+    again.case = attrs.evolve(again.case, fault=Occupied("d0"))
+    assert says("repeatable", again) is Verdict.NOT_EXERCISED
+    again = retried()
+    again.hits = again.hits * 2
     assert says("repeatable", again) is Verdict.NOT_EXERCISED
 
 

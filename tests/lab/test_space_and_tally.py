@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from blockops.host.memory import MemoryFolder
 from blockops.lab.execution import Execution
-from blockops.lab.exploring import Judged, record, space
+from blockops.lab.exploring import record, space
 from blockops.lab.faults import GROUPS, KINDS_OF, MUTATING, HostFault, HostOperation, KilledAtOperation
+from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at
 from blockops.lab.plan import Part, Settings, parts_of

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from blockops.lab.exploring import Judged
+from blockops.lab.judging import Judged
 from blockops.lab.world import World
 from blockops.management.use_cases import USE_CASES
 from tests.lab.cases import explore, setting, violated
