@@ -81,7 +81,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
         Law(
             "tidy",
             "management was answered to the end",
-            "The files are those from before and those owed, and no existing file was overwritten; a file "
+            "The files are those from before and those owed (after an error: those that the use case lets "
+            "management keep), and no existing file was overwritten; a file "
             "whose removal failed is excused if the error names it.",
         ),
         tidy,

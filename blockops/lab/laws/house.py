@@ -46,6 +46,13 @@ def _owed(evidence: Evidence) -> list[OwedFile]:
     return [file for expected in expectations(evidence) for file in expected.owed]
 
 
+def _tolerated(evidence: Evidence) -> set[str]:
+    """Return what may lie there beside the files in use: those owed, or after an error those excused."""
+    if evidence.ending is Ending.SUCCEEDED:
+        return {file.path for file in _owed(evidence)}
+    return {file.path for expected in expectations(evidence) for file in expected.may_remain_after_error}
+
+
 def _unsound(evidence: Evidence) -> Iterator[Problem]:
     owed = _owed(evidence)
     for path in dict.fromkeys([*reachable(evidence), *(file.path for file in owed)]):
@@ -110,7 +117,7 @@ def _leftovers(evidence: Evidence, used: set[str]) -> Iterator[Problem]:
         for path in expected.removed if done else ():
             if path in evidence.digests_after:
                 yield f"{path} was to be removed and is still there", "not removed"
-    allowed = used | set(evidence.digests_before) | {file.path for file in _owed(evidence)}
+    allowed = used | set(evidence.digests_before) | _tolerated(evidence)
     for path in evidence.digests_after:
         if path not in allowed and not _removal_failed(evidence, path):
             yield f"{path} was left behind", "left behind"
