@@ -7,7 +7,7 @@ import re
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from blockops.errors import BlockError, InvalidRequest
@@ -16,10 +16,12 @@ from blockops.graph.graph import Graph
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import MAX_DEVICES, Case, parse_case
 from blockops.lab.drawn import worlds
+from blockops.lab.faults import Fault
 from blockops.lab.given import open_given
 from blockops.lab.judging import evidence_of
 from blockops.lab.world import World, as_dict, from_dict, initial_disk
-from blockops.management.use_cases import USE_CASES
+from blockops.management.contestant import Contestant, Inexpressible
+from blockops.management.use_cases import USE_CASES, UseCase
 from tests.lab.cases import CONTESTANTS, explore, setting
 from tests.lab.test_faults import FAULTS
 
@@ -36,9 +38,10 @@ DRAWN = worlds(st.integers(1, 4))
     FAULTS,
 )
 def test_a_case_is_what_its_id_says(
-    contestant: object, use_case: object, world: World, fault: object
+    contestant: Contestant, use_case: UseCase, world: World, fault: Fault
 ) -> None:
-    case = Case(contestant, use_case, world, fault)  # type: ignore[arg-type]  # as drawn
+    assume(not isinstance(contestant.program(use_case.id), Inexpressible))
+    case = Case(contestant, use_case, world, fault)
     assert parse_case(case.id, CONTESTANTS, {world.digest(): world}) == case
 
 
