@@ -5,7 +5,9 @@ import io
 
 import pytest
 
+from blockops.graph.graph import MAX_CHAIN
 from blockops.management.contestant import Entry, Inexpressible
+from proposals.freeze.commands import GRACE_STEPS
 from tests.proposals.pages import (
     FOLDER,
     PAGES,
@@ -41,6 +43,14 @@ def test_a_page_gives_the_codes_reason_for_all_that_cannot_be_expressed(page: st
     for by_use_case in entry.programs.values():
         for program in by_use_case.values():
             assert not isinstance(program, Inexpressible) or program.reason in text
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [("freeze", f"{GRACE_STEPS} steps"), ("group-snapshot", f"more than {MAX_CHAIN} images")],
+)
+def test_a_pages_numbers_are_the_codes(page: str, number: str) -> None:
+    assert number in text_of(page)
 
 
 @pytest.mark.parametrize("page", PAGES)
