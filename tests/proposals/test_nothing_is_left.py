@@ -11,6 +11,8 @@ from blockops.commands.profile import Mode, Profile
 from blockops.errors import BlockError, CommandError
 from blockops.graph.graph import everything_below
 from blockops.graph.node import ImageNode
+from proposals.drive_migrate import DriveMigration
+from proposals.group_snapshot import GroupSnapshot, SnapshotDev
 from proposals.transaction import Transaction
 from tests.commands.worlds import SIZE, World, make_world
 
@@ -87,10 +89,14 @@ def ask(transaction: Transaction, one: Asked) -> None:
         getattr(transaction, one.command)(one.device, one.filename, format, one.mode)
 
 
-def play(world: World, transaction: Transaction, round_: Round) -> None:
+def plant(world: World, trouble: list[Trouble]) -> None:
     world.host.faults.clear()
-    for one in round_.trouble:
+    for one in trouble:
         world.host.fail(one.operation, one.path, skip=one.skip, times=one.times)
+
+
+def play(world: World, transaction: Transaction, round_: Round) -> None:
+    plant(world, round_.trouble)
     if round_.end is not None:
         transaction.start()
     for wanted in round_.asked:
@@ -133,3 +139,31 @@ def test_after_every_round_nothing_is_left_open_held_or_reserved(
     world.host.faults.clear()
     world.machine.close()
     assert world.handles() == []
+
+
+@pytest.mark.parametrize("profile", list(Profile), ids=lambda profile: profile.value)
+@given(played=rounds)
+@settings(max_examples=60, deadline=None)
+def test_neither_does_a_group_snapshot_leave_anything(profile: Profile, played: Round) -> None:
+    world = prepared(profile)
+    plant(world, played.trouble)
+    entries = [SnapshotDev(one.device, one.filename, one.format or "qcow2", one.mode) for one in played.asked]
+    with contextlib.suppress(CommandError):
+        GroupSnapshot(world.machine, profile).group_snapshot(entries)
+    write_everywhere(world)
+    demand_order(world)
+
+
+@pytest.mark.parametrize("profile", list(Profile), ids=lambda profile: profile.value)
+@given(played=rounds, source=st.sampled_from(THERE))
+@settings(max_examples=60, deadline=None)
+def test_nor_does_a_drive_migrate(profile: Profile, played: Round, source: str) -> None:
+    world = prepared(profile)
+    plant(world, played.trouble)
+    for one in played.asked:
+        with contextlib.suppress(CommandError):
+            DriveMigration(world.machine, profile).migrate(
+                one.device, one.filename, source, dest_format=one.format, mode=one.mode
+            )
+        write_everywhere(world)
+        demand_order(world)
