@@ -76,7 +76,7 @@ class Evidence:
     *sizes* are from the beginning.  *tops* are what the devices showed last before the case came to rest
     or was killed, *instants* the images that were left behind then, by device.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
-    own requests on an image that it reads from; *again*: a lasting fault would have hit more.
+    own requests on an image that it reads from; *again* and *looked* are as in `Clock`.
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, *opened* the images
     that the hypervisor had open when it came to rest or was killed.  *broken* says what of the core
@@ -91,7 +91,8 @@ class Evidence:
     killed: bool = False
     hits: tuple[HostOperation, ...] = ()
     own_hits: int = 0
-    again: bool = False
+    again: frozenset[str] = frozenset()
+    looked: bool = False
     gate_closed: bool = False
     longest_stall: int = 0
     live: tuple[Shown, ...] = ()

@@ -96,7 +96,8 @@ class Execution:
         self.clock.running = False
         self.clock.actor = "management"
         self.clock.disarm()
-        self.evidence.hits, self.evidence.again = tuple(self.clock.hits), self.clock.again
+        self.evidence.hits = tuple(self.clock.hits)
+        self.evidence.again, self.evidence.looked = frozenset(self.clock.again), self.clock.looked
         self.evidence.doubled = tuple(self.clock.doubled)
 
     def _before(self) -> None:

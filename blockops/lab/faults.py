@@ -50,6 +50,9 @@ ERRNO: dict[Kind, int] = {
     Kind.TORN: errno.EIO,
 }
 
+MERE_ERRNO = frozenset(ERRNO) - {Kind.TORN}
+"""Kinds that differ in nothing but the errno: the operation has no effect."""
+
 KINDS_OF: dict[str, tuple[Kind, ...]] = {
     "create": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.EROFS, Kind.EACCES, Kind.ENOENT, Kind.EMFILE),
     "open": (Kind.EIO, Kind.EACCES, Kind.ENOENT, Kind.EMFILE),
@@ -74,15 +77,24 @@ _WHOLE_HOST: dict[Kind, frozenset[str]] = {
 }
 
 
-def same_trouble(kind: Kind, first: "HostOperation", later: "HostOperation") -> bool:
-    """Whether a lasting *kind* that hit *first* also hits *later*.
+ONE_FILE = "one file"
+
+
+def scope_of(kind: Kind) -> str:
+    """Return the name of what a lasting *kind* goes on to hit: equal names, equal hits."""
+    return kind.value if kind in _WHOLE_HOST else ONE_FILE
+
+
+def scopes(first: "HostOperation", later: "HostOperation") -> set[str]:
+    """Return the scopes in which trouble that hit *first* also hits *later*.
 
     A full, read-only or exhausted host is so for every file; other trouble stays with one file and one
     kind of operation.
     """
-    if kind in _WHOLE_HOST:
-        return later.operation in _WHOLE_HOST[kind]
-    return later.operation == first.operation and later.path == first.path
+    found = {kind.value for kind, operations in _WHOLE_HOST.items() if later.operation in operations}
+    if later.operation == first.operation and later.path == first.path:
+        found.add(ONE_FILE)
+    return found
 
 
 @attrs.frozen

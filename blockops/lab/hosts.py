@@ -25,13 +25,42 @@ from blockops.lab.faults import (
     HostOperation,
     KilledAtOperation,
     Kind,
-    same_trouble,
+    scope_of,
+    scopes,
 )
 from blockops.units import SECTOR
 
 
 class ProcessKilled(BaseException):
     """The hypervisor is gone; nothing of it may catch this."""
+
+
+class InjectedError(HostError):
+    """The error of an operation that was made to fail; it notices who looks at its errno.
+
+    Where nobody did, another errno would have changed nothing but words.
+    """
+
+    _clock: "Clock | None" = None
+
+    def watched(self, clock: "Clock") -> "InjectedError":
+        """Tell *clock* from now on."""
+        self._clock = clock
+        return self
+
+    @property
+    def code(self) -> int:
+        if self._clock is not None:
+            self._clock.looked = True
+        return self._code
+
+    @code.setter
+    def code(self, code: int) -> None:
+        self._code = code
+
+    @property
+    def message(self) -> str:
+        return HostError(self.operation, self.path, self._code, self.offset).message
 
 
 @attrs.define(eq=False)
@@ -41,7 +70,8 @@ class Clock:
     *actor* is whoever the scheduler is stepping.  *doubled* are files that one process had open twice,
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
-    *again*: a lasting fault would have hit a later operation, too.
+    *again* names the scopes in which a lasting fault would have hit more, *looked* says that somebody
+    asked which errno an injected error has, other than to print it.
     """
 
     fault: Fault
@@ -52,7 +82,8 @@ class Clock:
     number: int = 0
     operations: list[HostOperation] = attrs.field(factory=list)
     hits: list[HostOperation] = attrs.field(factory=list)
-    again: bool = False
+    again: set[str] = attrs.field(factory=set)
+    looked: bool = False
     mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
     _armed: int = 0
@@ -75,6 +106,12 @@ class Clock:
             return None
         return self._strike(HostOperation(self.number, self.actor, operation, path, offset, length))
 
+    def failure(
+        self, kind: Kind, operation: str, path: str, offset: int | None = None, effect: Effect = Effect.NONE
+    ) -> "InjectedError":
+        """Return the error of an operation that fails as *kind*."""
+        return InjectedError(operation, path, ERRNO[kind], offset, effect).watched(self)
+
     def disarm(self) -> None:
         """Break nothing any more: what follows is judgement."""
         self._armed = 0
@@ -89,13 +126,14 @@ class Clock:
             self._armed *= applies
             if not applies:
                 return None
-        elif not same_trouble(self.fault.kind, self.hits[0], operation):
-            return None
-        elif not self.fault.lasting:
-            self.again, self._armed = True, 0
+        elif not self._goes_on(self.fault, scopes(self.hits[0], operation)):
             return None
         self.hits.append(operation)
         return self.fault.kind
+
+    def _goes_on(self, fault: HostFault, hit: set[str]) -> bool:
+        self.again |= hit
+        return fault.lasting and scope_of(fault.kind) in hit
 
     def _kill(self, operation: HostOperation) -> None:
         if operation.actor == "management":
@@ -127,7 +165,7 @@ class FaultyFile:
             return self.inner.read(offset, length)
         if kind is Kind.SHORT:
             return self.inner.read(offset, max(1, length // 2) if length else 0)
-        raise failure(kind, "read", self.inner.path, offset)
+        raise self.clock.failure(kind, "read", self.inner.path, offset)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> int:
         kind = self.clock.tick("write", self.inner.path, offset, len(data))
@@ -137,8 +175,8 @@ class FaultyFile:
             return self.inner.write(offset, memoryview(data)[: max(1, len(data) // 2)] if data else data)
         if kind is Kind.TORN:
             self._tear(offset, memoryview(data))
-            raise HostError("write", self.inner.path, ERRNO[kind], offset, Effect.UNKNOWN)
-        raise failure(kind, "write", self.inner.path, offset)
+            raise self.clock.failure(kind, "write", self.inner.path, offset, Effect.UNKNOWN)
+        raise self.clock.failure(kind, "write", self.inner.path, offset)
 
     def truncate(self, size: int) -> None:
         self._whole("truncate", size)
@@ -160,7 +198,7 @@ class FaultyFile:
     def _whole(self, operation: str, offset: int = 0) -> None:
         kind = self.clock.tick(operation, self.inner.path, offset)
         if kind is not None:
-            raise failure(kind, operation, self.inner.path)
+            raise self.clock.failure(kind, operation, self.inner.path)
 
     def _tear(self, offset: int, data: memoryview) -> None:
         sectors = len(data) // SECTOR // 2
@@ -219,9 +257,4 @@ class FaultyFolder:
         path = self.inner.resolve(name)
         kind = self.clock.tick(operation, path)
         if kind is not None:
-            raise failure(kind, operation, path)
-
-
-def failure(kind: Kind, operation: str, path: str, offset: int | None = None) -> HostError:
-    """Return the error of an operation that failed as *kind* and had no effect."""
-    return HostError(operation, path, ERRNO[kind], offset)
+            raise self.clock.failure(kind, operation, path)

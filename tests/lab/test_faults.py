@@ -29,7 +29,8 @@ from blockops.lab.faults import (
     Occupied,
     group_of,
     parse_fault,
-    same_trouble,
+    scope_of,
+    scopes,
 )
 from blockops.lab.hosts import Clock, FaultyFile, FaultyFolder, ProcessKilled
 from tests.contracts.host_contract import HostContract
@@ -203,7 +204,7 @@ def test_lasting_trouble_is_the_host_s_or_one_file_s(
     kind: Kind, first: tuple[str, str], later: tuple[str, str], same: bool
 ) -> None:
     one, other = HostOperation(1, "hypervisor", *first), HostOperation(2, "hypervisor", *later)
-    assert same_trouble(kind, one, other) is same
+    assert (scope_of(kind) in scopes(one, other)) is same
 
 
 def test_a_lasting_fault_strikes_again_and_a_single_one_does_not() -> None:

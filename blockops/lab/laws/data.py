@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from blockops.errors import DeviceHasNoMedium
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.faults import GuestLags, GuestRuns, HostFault, ManagerDies, NoFault, Occupied
 from blockops.lab.guest import Written
@@ -99,7 +100,7 @@ def guest_undisturbed(evidence: Evidence) -> Judgement:
     first = evidence.history.errors[0]
     return violated(
         f"a {first.operation.value} of the guest on d{first.device} failed: {first.error}",
-        f"{type(first.error).__name__}",
+        "no medium" if isinstance(first.error, DeviceHasNoMedium) else first.operation.value,
     )
 
 
