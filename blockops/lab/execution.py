@@ -163,7 +163,7 @@ class Execution:
             self._idle = self._idle + 1 if step.waits_for is not None else 0
             if not self.evidence.gate_closed and self.hypervisor is not None:
                 self.evidence.gate_closed = self.hypervisor.gate_closed()
-            self._say("hypervisor", str(step))
+            self._say("hypervisor", step)
 
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1
@@ -181,7 +181,7 @@ class Execution:
         except BlockError as error:
             self._ended(Ending.CUT_OFF if self.hypervisor is None else Ending.FAILED, str(error))
         else:
-            self._say("management", str(step))
+            self._say("management", step)
 
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
@@ -256,7 +256,7 @@ class Execution:
         self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
         yield Step(Phase.SEND, command)
         answer = exchange.answer if exchange.answer is not None else Lost()
-        self._say("management", f"{command}: {answer}")
+        self._say("management", command, ": ", answer)
         return answer
 
     def _answered(self, reply: dict[str, object] | None) -> None:
@@ -307,7 +307,7 @@ class Execution:
         if self.hypervisor is not None:
             self._command = self._disconnect(self.hypervisor)
         self.evidence.ending, self.evidence.failure = ending, why
-        self._say("management", f"{ending.value}{': ' if why else ''}{why}")
+        self._say("management", ending.value, ": " if why else "", why)
 
     def _occupy(self) -> None:
         """Put a file of somebody else's where the new image of a device is to go."""
@@ -322,9 +322,9 @@ class Execution:
 
     # ------------------------------------------------------------------------------------- timeline
 
-    def _guest_says(self, text: str) -> None:
-        self._say("guest", text)
+    def _guest_says(self, *words: object) -> None:
+        self._say("guest", *words)
 
-    def _say(self, actor: str, text: str) -> None:
+    def _say(self, actor: str, *words: object) -> None:
         if self.watched and self.clock.running:
-            self.timeline.append(Event(self.steps, actor, text))
+            self.timeline.append(Event(self.steps, actor, "".join(map(str, words))))

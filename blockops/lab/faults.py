@@ -85,16 +85,20 @@ def scope_of(kind: Kind) -> str:
     return kind.value if kind in _WHOLE_HOST else ONE_FILE
 
 
-def scopes(first: "HostOperation", later: "HostOperation") -> set[str]:
+def scopes(first: "HostOperation", later: "HostOperation") -> frozenset[str]:
     """Return the scopes in which trouble that hit *first* also hits *later*.
 
     A full, read-only or exhausted host is so for every file; other trouble stays with one file and one
     kind of operation.
     """
-    found = {kind.value for kind, operations in _WHOLE_HOST.items() if later.operation in operations}
-    if later.operation == first.operation and later.path == first.path:
-        found.add(ONE_FILE)
-    return found
+    found = _SCOPES_OF[later.operation]
+    return found | {ONE_FILE} if (later.operation, later.path) == (first.operation, first.path) else found
+
+
+_SCOPES_OF: dict[str, frozenset[str]] = {
+    operation: frozenset(kind.value for kind, hit in _WHOLE_HOST.items() if operation in hit)
+    for operation in KINDS_OF
+}
 
 
 @attrs.frozen

@@ -68,7 +68,7 @@ def _restarted(execution: Execution) -> Hypervisor:
     desk = execution.desk()
     images = run(case.contestant.restart(desk, desk.configuration()))
     clock = Clock(NoFault())
-    return Hypervisor.start(case, execution.disk, clock, images, History(), lambda _text: None)
+    return Hypervisor.start(case, execution.disk, clock, images, History(), lambda *_words: None)
 
 
 def _shut(hypervisor: Hypervisor) -> tuple[str, ...]:

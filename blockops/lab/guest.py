@@ -123,7 +123,7 @@ class Guest:
 
     world: World
     devices: tuple[Device, ...]
-    say: Callable[[str], None]
+    say: Callable[..., None]
     history: History = attrs.field(factory=History)
     active: bool = True
 
@@ -192,7 +192,7 @@ class Guest:
         device = self.devices[number]
         device.submit(request)
         queued = request.state is RequestState.QUEUED
-        self.say(f"{device.name}: {what}{' (queued)' if queued else ''}")
+        self.say(device.name, ": ", what, " (queued)" if queued else "")
         yield None
         while request.state is RequestState.QUEUED:
             yield request
@@ -203,9 +203,9 @@ class Guest:
 
     def _note(self, number: int, request: Request, what: str) -> None:
         if request.error is None:
-            self.say(f"d{number}: {what}: done")
+            self.say("d", number, ": ", what, ": done")
             return
-        self.say(f"d{number}: {what}: failed: {request.error}")
+        self.say("d", number, ": ", what, ": failed: ", request.error)
         self.history.errors.append(GuestError(self.history.time, number, request.operation, request.error))
 
 

@@ -131,7 +131,7 @@ class Clock:
         self.hits.append(operation)
         return self.fault.kind
 
-    def _goes_on(self, fault: HostFault, hit: set[str]) -> bool:
+    def _goes_on(self, fault: HostFault, hit: frozenset[str]) -> bool:
         self.again |= hit
         return fault.lasting and scope_of(fault.kind) in hit
 

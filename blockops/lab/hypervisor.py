@@ -41,7 +41,7 @@ class Hypervisor:
         clock: Clock,
         images: Mapping[str, ImageRef],
         history: History,
-        say: Callable[[str], None],
+        say: Callable[..., None],
     ) -> "Hypervisor":
         """Start a process on *images*; a device whose image does not open has no medium, and a problem."""
         folder = MemoryFolder(disk)

@@ -6,8 +6,6 @@ it was started with.
 
 import gc
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 from blockops.lab.case import Case
@@ -40,6 +38,7 @@ def start_worker(contestants: tuple[Contestant, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enlist(contestants)
+    gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
 
 
 def case_of(setting: Setting) -> Case:
@@ -71,18 +70,6 @@ def judge_slice(setting: Setting, groups: frozenset[str] | None, complete: bool,
     """Judge the cases of a setting from *start* to the end of that slice."""
     case, found = _space(setting, groups, complete)
     tally, judging = Tally(), Judging(case, found)
-    with collecting_rarely():
-        for rank in range(start, min(start + SLICE, len(found.faults))):
-            tally.count(judging.judge(found.faults[rank]), rank)
+    for rank in range(start, min(start + SLICE, len(found.faults))):
+        tally.count(judging.judge(found.faults[rank]), rank)
     return tally
-
-
-@contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """Collect garbage at the end only: a case leaves few cycles behind, and looking costs a quarter."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.collect()

@@ -20,10 +20,11 @@ def content(evidence: Evidence) -> Judgement:
 def _content_problems(evidence: Evidence) -> Iterator[Problem]:
     for sentence in evidence.history.misread:
         yield sentence, "misread"
-    views = [("live", evidence.live), ("after a reopen", evidence.reopened)]
-    for when, devices in views[1:] if evidence.killed else views:
-        for number, shown in enumerate(devices):
-            yield from _device_problems(evidence, number, shown, when)
+    for number, (live, again) in enumerate(zip(evidence.live, evidence.reopened, strict=True)):
+        if not evidence.killed:
+            yield from _device_problems(evidence, number, live, "live")
+        if evidence.killed or (again.data, again.size, again.problem) != (live.data, live.size, live.problem):
+            yield from _device_problems(evidence, number, again, "after a reopen")
 
 
 def _device_problems(evidence: Evidence, number: int, shown: Shown, when: str) -> Iterator[Problem]:
