@@ -19,6 +19,7 @@ class Reading(enum.Enum):
 
     IMPLEMENTATION = "the implementation’s: mended by hardening, under either manager"
     MANAGEMENT = "management’s: a careful manager avoids it, a naive one does not"
+    CAREFUL = "the careful manager’s: a naive one does not break it"
     REMAINS = "remains: not removed by us"
     ADDED = "hardening’s own: it does not break as posted"
     OPEN = "open: not judged where it would be decided"
@@ -50,10 +51,11 @@ def _reading(tallies: dict[tuple[str, str], Tally]) -> Reading:
     posted = [mark for (profile, _), mark in marks.items() if profile != "hardened"]
     hardened = [mark for (profile, _), mark in marks.items() if profile == "hardened"]
     careful = marks.get(("hardened", "careful"), Mark.NOT_EXERCISED)
+    naive = marks.get(("hardened", "naive"), Mark.NOT_EXERCISED)
     if Mark.VIOLATED in hardened and posted and Mark.VIOLATED not in posted:
         return Reading.ADDED
     if careful is Mark.VIOLATED:
-        return Reading.REMAINS
+        return Reading.CAREFUL if naive is Mark.HELD else Reading.REMAINS
     if careful is not Mark.HELD:
         return Reading.OPEN
     return Reading.MANAGEMENT if Mark.VIOLATED in hardened else Reading.IMPLEMENTATION

@@ -66,6 +66,12 @@ def test_whose_doing_is_read_from_profile_and_manager() -> None:
         Reading.MANAGEMENT
     )
     assert contrast_of(as_posted__careful=broken, hardened__careful=broken) is Reading.REMAINS
+    assert contrast_of(as_posted__careful=broken, hardened__naive=broken, hardened__careful=broken) is (
+        Reading.REMAINS
+    )
+    assert contrast_of(as_posted__careful=broken, hardened__naive=held, hardened__careful=broken) is (
+        Reading.CAREFUL
+    )
     assert contrast_of(as_posted__careful=held, hardened__careful=broken) is Reading.ADDED
     assert contrast_of(as_posted__careful=broken, hardened__careful="not_exercised") is Reading.OPEN
     assert contrast_of(as_posted__careful=broken) is Reading.OPEN
