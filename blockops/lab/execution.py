@@ -69,6 +69,7 @@ class Execution:
     _turn: int = 0
     _idle: int = 0
     _stall: int = 0
+    _marked: dict[str, None] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.clock = Clock(self.case.fault, self.recording)
@@ -327,4 +328,13 @@ class Execution:
 
     def _say(self, actor: str, *words: object) -> None:
         if self.watched and self.clock.running:
+            self._mark_hits()
             self.timeline.append(Event(self.steps, actor, "".join(map(str, words))))
+
+    def _mark_hits(self) -> None:
+        """Mark what the fault has struck by now, once for each file and operation."""
+        for hit in self.clock.hits:
+            struck = f"{self.case.fault} strikes: {hit.operation} of {hit.path} by the {hit.actor}"
+            if struck not in self._marked:
+                self._marked[struck] = None
+                self.timeline.append(Event(self.steps, "fault", struck))

@@ -58,9 +58,19 @@ def _fault_point(case: Case, evidence: Evidence) -> str:
 
 
 def abridged(timeline: tuple[Event, ...], limit: int = 40) -> tuple[Event, ...]:
-    """Return the events that tell the story: without the guest's ordinary requests, at most *limit*."""
+    """Return the events that tell the story: without the guest's ordinary requests.
+
+    Of more than *limit* of them the middle is left out, and says so; what the fault did always stays.
+    """
     told = [event for event in timeline if event.actor != "guest" or _telling(event.text)]
-    return tuple(told) if len(told) <= limit else (*told[: limit // 2], *told[-limit // 2 :])
+    if len(told) <= limit:
+        return tuple(told)
+    first, middle, last = told[: limit // 2], told[limit // 2 : -limit // 2], told[-limit // 2 :]
+    faults = [event for event in middle if event.actor == "fault"]
+    gap = Event(
+        middle[0].step, "management", f"… {len(middle) - len(faults)} events left out: see the replay"
+    )
+    return (*first, *([gap] if len(middle) > len(faults) else []), *faults, *last)
 
 
 def _telling(text: str) -> bool:

@@ -50,10 +50,18 @@ class Replied:
         error = reply["error"]
         return cls(False, None, error["class"], error["desc"], error.get("data"))
 
+    def __str__(self) -> str:
+        """The answer as a timeline tells it."""
+        return "ok" if self.ok else f"{self.error_class}: {self.desc}"
+
 
 @attrs.frozen
 class Lost:
     """No answer will come: whether the command had an effect is unknown."""
+
+    def __str__(self) -> str:
+        """What a timeline tells instead of an answer."""
+        return "no answer"
 
 
 Answer: TypeAlias = Replied | Lost

@@ -130,7 +130,11 @@ def print_replay(
     """Print one case: its timeline, then each law's verdict and, where violated, what was found."""
     console.print(Text(case, "bold"), soft_wrap=True)
     console.print(Text(f"fault: {fault_point}"), soft_wrap=True)
-    console.print(timeline(events))
+    if console.is_terminal:
+        console.print(timeline(events))
+    else:
+        for event in events:
+            console.print(Text(f"{event.step:>4} {event.actor:10} {event.text}"), soft_wrap=True)
     console.print()
     for law, verdict, sentence in verdicts:
         mark = next(mark for mark in Mark if mark.key == verdict.value.replace("_", "-"))

@@ -66,6 +66,8 @@ def test_a_replay_prints_timeline_and_verdicts_and_is_the_same_each_time() -> No
     assert lines[0] == CASE
     assert lines[1].startswith("fault: ")
     assert any("management" in line for line in lines)
+    assert any(" fault      eio@17 strikes" in line for line in lines)
+    assert lines == [line.rstrip() for line in lines]
     assert [line.split()[1] for line in lines[-len(LAWS) :]] == [law.id for law in LAWS]
 
 

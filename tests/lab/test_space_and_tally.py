@@ -15,7 +15,7 @@ from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at
 from blockops.lab.plan import Part, Settings, parts_of
-from blockops.lab.replay import abridged
+from blockops.lab.replay import abridged, replay
 from blockops.lab.results import Event, Verdict
 from blockops.lab.tally import Tally
 from blockops.lab.world import World, initial_disk
@@ -207,4 +207,17 @@ def test_an_abridged_timeline_leaves_out_what_the_guest_does_as_usual() -> None:
     ]
     assert abridged(tuple(told)) == (told[0], told[2], told[3])
     many = tuple(Event(step, "hypervisor", "open") for step in range(100))
-    assert abridged(many, limit=4) == (many[0], many[1], many[98], many[99])
+    gap = Event(2, "management", "… 96 events left out: see the replay")
+    assert abridged(many, limit=4) == (many[0], many[1], gap, many[98], many[99])
+
+
+def test_an_abridged_timeline_keeps_what_the_fault_did() -> None:
+    struck = Event(50, "fault", "eio@9 strikes")
+    many = tuple(struck if step == 50 else Event(step, "hypervisor", "open") for step in range(100))
+    assert struck in abridged(many, limit=4)
+
+
+def test_a_watched_case_marks_where_the_host_failed() -> None:
+    timeline = replay("freeze.as-posted.careful/group-snapshot-2/eio@17", contestants(), {}).timeline
+    (struck,) = [event.text for event in timeline if event.actor == "fault"]
+    assert struck == "eio@17 strikes: write of /vm/d1.qcow2 by the guest"
