@@ -17,9 +17,18 @@ from blockops.lab.faults import parse_fault
 from blockops.lab.laws import LAWS
 from blockops.lab.plan import Part, Settings, Survey, parts_of
 from blockops.lab.replay import abridged, watch
-from blockops.lab.results import Cell, Coverage, Design, Purpose, Results, Verdict, Violation
+from blockops.lab.results import (
+    Cell,
+    Coverage,
+    Design,
+    Purpose,
+    Results,
+    ToolSample,
+    Verdict,
+    Violation,
+)
 from blockops.lab.sample import sample_images
-from blockops.lab.tally import Tally
+from blockops.lab.tally import Broken, Tally
 from blockops.lab.work import SLICE, case_of, enlist, judge_slice, start_worker, survey
 from blockops.lab.world import as_dict
 from blockops.management.contestant import Contestant
@@ -60,7 +69,10 @@ def compare(settings: Settings, contestants: tuple[Contestant, ...], on_progress
         interrupted = True
     finally:
         _dismiss(executor)
-    return _results(settings, parts, found, interrupted)
+    try:
+        return _results(settings, parts, found, interrupted)
+    except KeyboardInterrupt:  # while it looked at a sample of images: that can be left out
+        return _results(settings, parts, found, interrupted=True)
 
 
 def _workers(settings: Settings, contestants: tuple[Contestant, ...]) -> ProcessPoolExecutor:
@@ -145,6 +157,8 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         notes.append(f"{part.tally.cases} of {surveyed.faults} cases judged before the interrupt")
     if settings.groups is not None:
         notes.append(f"only the faults {', '.join(settings.faults)}")
+    if part.tally.equal:
+        notes.append(f"{part.tally.equal} cases equal others and were judged with them")
     if part.tally.masked:
         notes.append(f"{part.tally.masked} faults never struck")
     return Coverage(
@@ -165,7 +179,7 @@ def _violations(parts: list[Part]) -> tuple[Violation, ...]:
     smallest: dict[tuple[str, str, str], tuple[int, str, Part, str]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for part in parts:
-        for (law, sort), broken in part.tally.violations.items():
+        for (law, sort), broken in sorted(part.tally.violations.items(), key=_by_rank):
             key = (part.contestant.id, law, sort)
             counts[key] = counts.get(key, 0) + broken.count
             if key not in smallest:
@@ -174,6 +188,14 @@ def _violations(parts: list[Part]) -> tuple[Violation, ...]:
         _violation(key, case, part, sentence, counts[key])
         for key, (_, case, part, sentence) in smallest.items()
     )
+
+
+def _by_rank(item: tuple[tuple[str, str], Broken]) -> tuple[int, int, str]:
+    (law, sort), broken = item
+    return broken.rank, _ORDER[law], sort
+
+
+_ORDER = {law.id: number for number, law in enumerate(LAWS)}
 
 
 def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: str, count: int) -> Violation:
@@ -208,7 +230,7 @@ def _results(settings: Settings, parts: list[Part], found: tuple[Found, ...], in
         worlds={digest: as_dict(world) for digest, world in worlds.items()},
         broken_invariants=tuple(broken),
         interrupted=interrupted,
-        qemu_img_sample=sample_images(settings, parts),
+        qemu_img_sample=ToolSample() if interrupted else sample_images(settings, parts),
         designs=_designs(parts),
         purposes=_purposes(parts),
     )

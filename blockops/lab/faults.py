@@ -60,9 +60,9 @@ KINDS_OF: dict[str, tuple[Kind, ...]] = {
     "write": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.SHORT, Kind.TORN),
     "truncate": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
     "flush": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
-    "rename": (Kind.EIO, Kind.ENOSPC, Kind.EACCES, Kind.EROFS),
+    "rename": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.EACCES, Kind.EROFS),
     "unlink": (Kind.EIO, Kind.EACCES, Kind.EROFS),
-    "sync": (Kind.EIO, Kind.ENOSPC),
+    "sync": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
 }
 """Which failures apply to which host operation."""
 
@@ -71,18 +71,19 @@ MUTATING = frozenset({"create", "write", "truncate", "rename", "unlink"})
 
 _WHOLE_HOST: dict[Kind, frozenset[str]] = {
     Kind.ENOSPC: frozenset({"create", "write", "truncate", "flush", "rename", "sync"}),
-    Kind.EDQUOT: frozenset({"create", "write", "truncate", "flush"}),
+    Kind.EDQUOT: frozenset({"create", "write", "truncate", "flush", "rename", "sync"}),
     Kind.EROFS: frozenset({"create", "rename", "unlink"}),
     Kind.EMFILE: frozenset({"create", "open"}),
 }
 
 
 ONE_FILE = "one file"
+_FULL = "full"
 
 
 def scope_of(kind: Kind) -> str:
     """Return the name of what a lasting *kind* goes on to hit: equal names, equal hits."""
-    return kind.value if kind in _WHOLE_HOST else ONE_FILE
+    return _FULL if kind in (Kind.ENOSPC, Kind.EDQUOT) else kind.value if kind in _WHOLE_HOST else ONE_FILE
 
 
 def scopes(first: "HostOperation", later: "HostOperation") -> frozenset[str]:
@@ -96,7 +97,7 @@ def scopes(first: "HostOperation", later: "HostOperation") -> frozenset[str]:
 
 
 _SCOPES_OF: dict[str, frozenset[str]] = {
-    operation: frozenset(kind.value for kind, hit in _WHOLE_HOST.items() if operation in hit)
+    operation: frozenset(scope_of(kind) for kind, hit in _WHOLE_HOST.items() if operation in hit)
     for operation in KINDS_OF
 }
 

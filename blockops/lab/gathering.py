@@ -108,7 +108,7 @@ def _read(disk: MemoryDisk, path: str, window: int) -> Shown:
 
 
 _remembered: dict[tuple[object, ...], Shown] = {}
-_ROOM = 2000
+_ROOM = 200
 
 
 def _digest(disk: MemoryDisk, path: str) -> bytes | None:

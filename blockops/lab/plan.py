@@ -32,7 +32,7 @@ class Settings:
     images: tuple[tuple[str, str], ...] = ()
     jobs: int = 0
     seed: int = 7
-    examples: int = 4
+    examples: int = 2
     complete: bool = False
 
     @property

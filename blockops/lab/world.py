@@ -41,7 +41,7 @@ class Workload:
     """
 
     before: int = 6
-    after: int = 8
+    after: int = 6
     sectors: int = 3
     flush_every: int = 3
 
@@ -60,7 +60,7 @@ class World:
     depth: int = 0
     base_format: str = "qcow2"
     workload: Workload = Workload()
-    schedule: tuple[int, ...] = (1,)
+    schedule: tuple[int, ...] = (1, 1, 0)
     given: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -116,7 +116,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     yield Text(
         f"{counted(len(results.violations), 'distinct violation')}; "
         f"{counted(len(results.broken_invariants), 'broken invariant')} of our core; "
-        f"images: {checked if sample.tool else 'qemu-img is not installed, none checked'}."
+        f"images: {checked if sample.tool else 'none checked by qemu-img'}."
     )
 
 

@@ -183,7 +183,7 @@ def test_an_acknowledged_write_that_is_gone_is_lost(good: Evidence) -> None:
 
 
 def test_after_a_kill_only_what_was_flushed_is_owed() -> None:
-    killed = seen(f"{RIGHT}/kill@step-30")
+    killed = seen(f"{RIGHT}/kill@step-40")
     assert killed.killed
     assert says("nothing-lost", killed) is Verdict.HELD
     flushed = next(written for written in killed.history.writes if written.durable is not None)
