@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 import attrs
 
-from blockops.lab.drawn import Found, find_worlds
+from blockops.lab.drawn import Found, found_worlds, search_worlds
 from blockops.lab.faults import parse_fault
 from blockops.lab.laws import LAWS
 from blockops.lab.plan import Part, Settings, Survey, parts_of
@@ -59,20 +59,20 @@ def compare(settings: Settings, contestants: tuple[Contestant, ...], on_progress
     enlist(contestants)
     parts = parts_of(settings, contestants)
     found: tuple[Found, ...] = ()
+    sample = ToolSample()
     interrupted = False
     executor = _workers(settings, contestants)
     try:
         _survey(settings, executor, parts)
         _judge(settings, executor, parts, on_progress)
-        found = find_worlds(settings, executor, parts)
+        searches = search_worlds(settings, executor, parts)
+        sample = sample_images(settings, parts)  # here, while the workers search
+        found = found_worlds(searches)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         _dismiss(executor)
-    try:
-        return _results(settings, parts, found, interrupted)
-    except KeyboardInterrupt:  # while it looked at a sample of images: that can be left out
-        return _results(settings, parts, found, interrupted=True)
+    return attrs.evolve(_results(settings, parts, found), interrupted=interrupted, qemu_img_sample=sample)
 
 
 def _workers(settings: Settings, contestants: tuple[Contestant, ...]) -> ProcessPoolExecutor:
@@ -214,7 +214,7 @@ def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: st
     )
 
 
-def _results(settings: Settings, parts: list[Part], found: tuple[Found, ...], interrupted: bool) -> Results:
+def _results(settings: Settings, parts: list[Part], found: tuple[Found, ...]) -> Results:
     worlds = {
         part.setting.world.digest(): part.setting.world for part in parts if not part.setting.world.standard
     }
@@ -229,8 +229,6 @@ def _results(settings: Settings, parts: list[Part], found: tuple[Found, ...], in
         violations=(*_violations(parts), *(one.violation for one in found)),
         worlds={digest: as_dict(world) for digest, world in worlds.items()},
         broken_invariants=tuple(broken),
-        interrupted=interrupted,
-        qemu_img_sample=ToolSample() if interrupted else sample_images(settings, parts),
         designs=_designs(parts),
         purposes=_purposes(parts),
     )

@@ -6,7 +6,7 @@ a law decides, so that shrinking yields the smallest world.
 """
 
 import random
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 
 import attrs
 import hypothesis
@@ -134,23 +134,31 @@ def search(contestant_id: str, budget: int, seed: int) -> Sighting | None:
     return sighting(contestant, smallest)
 
 
-def find_worlds(settings: Settings, executor: Executor, parts: list[Part]) -> tuple[Found, ...]:
-    """Search a smallest failing world for every contestant of *parts*; none where *examples* is 0."""
+Searches = list[tuple[Contestant, Future[Sighting | None]]]
+"""Searches under way in the workers."""
+
+
+def search_worlds(settings: Settings, executor: Executor, parts: list[Part]) -> Searches:
+    """Start to search a smallest failing world for every contestant of *parts*.
+
+    There is nothing to search where *examples* is 0, nor on images that were given.
+    """
     if settings.examples == 0 or settings.images:
-        return ()
+        return []
     contestants = {part.contestant.id: part.contestant for part in parts}
-    found = executor.map(
-        search,
-        contestants,
-        [settings.examples] * len(contestants),
-        [settings.seed] * len(contestants),
-    )
-    return tuple(_found(pairs) for pairs in zip(contestants.values(), found, strict=True) if pairs[1])
+    return [
+        (contestant, executor.submit(search, contestant.id, settings.examples, settings.seed))
+        for contestant in contestants.values()
+    ]
 
 
-def _found(pair: tuple[Contestant, Sighting | None]) -> Found:
-    contestant, seen = pair
-    assert seen is not None
+def found_worlds(searches: Searches) -> tuple[Found, ...]:
+    """Wait for the searches and return what they found."""
+    sightings = [(contestant, future.result()) for contestant, future in searches]
+    return tuple(_found(contestant, seen) for contestant, seen in sightings if seen is not None)
+
+
+def _found(contestant: Contestant, seen: Sighting) -> Found:
     case = Case(contestant, USE_CASES[seen.use_case], seen.world, seen.fault)
     replayed = watch(case)
     violation = Violation(

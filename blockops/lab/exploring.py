@@ -14,7 +14,6 @@ import attrs
 from blockops.lab.case import Case
 from blockops.lab.execution import Execution, Moment
 from blockops.lab.faults import (
-    KINDS_OF,
     MUTATING,
     Fault,
     GuestLags,
@@ -27,6 +26,7 @@ from blockops.lab.faults import (
     NoFault,
     Occupied,
     group_of,
+    kinds_that_apply,
 )
 
 
@@ -130,7 +130,7 @@ def _faults(setting: Case, recording: Recording, chosen: list[HostOperation]) ->
         yield GuestRuns(step)
         yield GuestLags(step)
     for operation in chosen:
-        for kind in KINDS_OF[operation.operation]:
+        for kind in kinds_that_apply(operation):
             yield HostFault(kind, operation.number)
             yield HostFault(kind, operation.number, lasting=True)
         if operation.operation in MUTATING and operation.actor != "management":

@@ -24,6 +24,8 @@ from typing import TypeAlias, assert_never
 
 import attrs
 
+from blockops.units import SECTOR
+
 
 class Kind(enum.Enum):
     """How a host operation fails."""
@@ -112,6 +114,14 @@ class HostOperation:
     path: str
     offset: int = 0
     length: int = 0
+
+
+def kinds_that_apply(operation: HostOperation) -> tuple[Kind, ...]:
+    """Return the failures that this operation can meet: what fits into one sector cannot tear."""
+    kinds = KINDS_OF[operation.operation]
+    if operation.operation == "write" and operation.length < 2 * SECTOR:
+        return tuple(kind for kind in kinds if kind is not Kind.TORN)
+    return kinds
 
 
 @attrs.frozen

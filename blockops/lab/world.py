@@ -55,7 +55,7 @@ class World:
     """
 
     devices: int = 2
-    size: int = 32 * 1024
+    size: int = 16 * 1024
     cluster_size: int = 4096
     depth: int = 0
     base_format: str = "qcow2"
@@ -120,6 +120,7 @@ def initial_disk(world: World) -> MemoryDisk:
         _make_device(folder, world, number)
     run(Desk(folder, _nobody).configure(world.images()))
     folder.close_all()
+    disk.digest()  # forks inherit what was hashed once
     return disk
 
 
