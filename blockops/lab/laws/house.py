@@ -6,6 +6,7 @@ from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.images import beside, chain_on_disk, image_facts
 from blockops.lab.laws.atomicity import expectations
 from blockops.lab.laws.judgement import NOT_EXERCISED, Judgement, held_unless
+from blockops.management.desk import Replied
 from blockops.management.use_cases import OwedFile
 
 Problem = tuple[str, str]
@@ -124,9 +125,11 @@ def _leftovers(evidence: Evidence, used: set[str]) -> Iterator[Problem]:
 
 
 def _removal_failed(evidence: Evidence, path: str) -> bool:
-    """Whether its removal was what failed, and the error that management saw says so."""
+    """Whether its removal was what failed, and an error that management saw says so."""
     tried = any(hit.operation == "unlink" and hit.path == path for hit in evidence.hits)
-    return tried and path in evidence.failure
+    answers = [exchange.answer for exchange in evidence.exchanges]
+    replies = [answer.desc or "" for answer in answers if isinstance(answer, Replied)]
+    return tried and any(path in text for text in [evidence.failure, *replies])
 
 
 def same_after_reopen(evidence: Evidence) -> Judgement:
