@@ -162,17 +162,21 @@ def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
 
     A disk that has left its old image goes to its overlay, which holds what the guest wrote until the
     switch; for one that shows nothing the configuration says which.  Files of a disk whose reopen failed
-    are kept.  Raises `GaveUp`.
+    are kept, and one whose books go on saying "target" is not reopened: a restart would lose what came
+    after.  Where they go on saying "old", the note of what was intended stands, and a restart finds the
+    overlay by it.  Raises `GaveUp`.
     """
     live = yield from look(desk)
     shown = {device: image.path for device, image in desk.configuration().items()} | dict(live.tops)
     sources = {d.device: d.old if shown.get(d.device) == d.old.path else overlay(d) for d in wish.disks}
-    yield from desk.configure(sources)
-    yield from attempt(desk.note("undo"))
+    if (yield from attempt(desk.configure(sources))) is None:
+        yield from attempt(desk.note("undo"))
+    books = desk.configuration()
     left = []
     for disk in wish.disks:
         there = live.shows(disk.device, disk.old) or (
-            yield from _reopened(desk, disk.device, sources[disk.device])
+            books.get(disk.device) != target(disk)
+            and (yield from _reopened(desk, disk.device, sources[disk.device]))
         )
         left += [] if there else [disk]
     yield from _record_left(desk, left)

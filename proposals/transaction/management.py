@@ -156,7 +156,10 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
     except BlockError as why:
         yield from _abort(desk, wish)
         yield from undo(desk, moves, why, destination_files(wish))
-    yield from done(desk, moves)
+    try:
+        yield from done(desk, moves)
+    except BlockError as why:
+        yield from stay_on_source(desk, wish, why)
 
 
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
