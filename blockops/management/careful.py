@@ -136,13 +136,14 @@ def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -
 
 
 def _delete(desk: Desk, paths: Sequence[str]) -> Steps[None]:
-    """Delete those that are there, whatever becomes of the others; then raise the first error."""
-    failure: BlockError | None = None
+    """Delete those that are there, whatever becomes of the others; then name all that could not go."""
+    failures: dict[str, BlockError] = {}
     for path in paths:
         failed = yield from attempt(delete_if_there(desk, path))
-        failure = failure or failed
-    if failure is not None:
-        raise failure
+        if failed is not None:
+            failures[path] = failed
+    if failures:
+        raise GaveUp(f"could not remove {', '.join(failures)}", next(iter(failures.values())))
 
 
 def settle(desk: Desk, moves: Sequence[Move], why: BlockError, leftovers: Sequence[str] = ()) -> Steps[None]:
