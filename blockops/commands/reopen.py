@@ -56,16 +56,16 @@ class ReopenAction(Pivot):
             yield from self.images.create_over(self.filename, self.format or "qcow2", device.medium)
         with naming(self.filename, self.device):
             self._new = self._open(device)
-            self.images.sync_folder(self.filename)
         yield Step(Phase.OPEN, self.filename)
 
     def _open(self, device: Device) -> ImageNode:
         own = self._own_node(device)
-        if own is not None:
+        if own is not None:  # the device rests on it already: its name needs no sync that could fail
             self._show(Promote(self.device, own, self._recorded_backing(own)))
             return own
         node = open_node(self.machine.graph, self.machine.host, self.filename, self.format, self._how(device))
         self._show(Replace(self.device, node))
+        self.images.sync_folder(self.filename)
         self._refuse_foreign_disk(node)
         if device.top is not None:
             refuse_other_size(node, device.top.size)
