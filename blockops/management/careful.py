@@ -18,7 +18,7 @@ import attrs
 from blockops.errors import BlockError
 from blockops.graph.formats import resolve_backing
 from blockops.management.contestant import Program
-from blockops.management.desk import Desk, GaveUp, NoAnswer, Replied
+from blockops.management.desk import Answer, Desk, GaveUp, Lost, NoAnswer, Replied
 from blockops.management.programs import (
     Move,
     configure_new,
@@ -112,8 +112,17 @@ def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 
 
 def _reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
-    """Send a `drive-reopen`, never left to probing (a raw image can look like any); return if it worked."""
-    answer = yield from desk.execute("drive-reopen", device=device, source=image.path, format=image.format)
+    """Send a `drive-reopen`, a second time where it is refused; return whether one of them worked.
+
+    Never left to probing: a raw image can look like any.
+    """
+    answer: Answer = Lost()
+    for _ in range(2):
+        answer = yield from desk.execute(
+            "drive-reopen", device=device, source=image.path, format=image.format
+        )
+        if isinstance(answer, Lost) or answer.ok:
+            break
     return isinstance(answer, Replied) and answer.ok
 
 
