@@ -42,7 +42,7 @@ PATIENCE = 40
 """Turns without progress after which everybody waits for somebody: the case has come to rest."""
 
 
-Moment: TypeAlias = tuple[int, int, int, int, int, tuple[str | None, ...]]
+Moment: TypeAlias = tuple[int, int, int, int, int, int, tuple[str | None, ...]]
 """What a kill leaves behind: two kills at equal moments of one run are the same case."""
 
 
@@ -237,6 +237,7 @@ class Execution:
             sum(written.durable is not None for written in writes),
             self.manager_steps,
             sum(exchange.answer is not None for exchange in exchanges),
+            len(self.evidence.history.misread),
             self.hypervisor.tops() if self.hypervisor is not None else (),
         )
 

@@ -124,14 +124,16 @@ def _reach(best: Standing, naive: Standing | None) -> str:
     if naive is None:
         return f"{reach}; only one manager was run."
     also = tuple(law for law in naive.broken if law not in best.broken)
-    laws = f" and breaks also {_listed(also)}" if also else ""
-    return f"{reach}; {_naive_violations(naive.violations, best.violations)}{laws}."
+    laws = f", among them {_listed(also)}" if also else ""
+    return f"{reach}; {_naive_laws(len(naive.broken), len(best.broken))}{laws}."
 
 
-def _naive_violations(naive: int, best: int) -> str:
-    if naive != best:
-        return f"a naive manager has {counted(naive, 'violation')} instead of {best:,}"
-    return f"a naive manager has as many violations, {naive:,}" if naive else "a naive manager breaks no law"
+def _naive_laws(naive: int, best: int) -> str:
+    if not naive:
+        return "a naive manager breaks no law"
+    if naive == best:
+        return f"a naive manager breaks as many laws, {naive}"
+    return f"a naive manager breaks {counted(naive, 'law')} instead of {best}"
 
 
 def _best_first(cells: Iterable[Cell], key: Callable[[Cell], str], order: tuple[str, ...]) -> list[str]:

@@ -68,8 +68,7 @@ def test_reach_names_what_is_inexpressible_and_what_a_naive_manager_adds() -> No
     ]
     _, _, third = sentences(cells, ["tidy"])
     assert third == (
-        "It cannot express `migrate-one-1`; "
-        "a naive manager has 2 violations instead of 0 and breaks also `tidy`."
+        "It cannot express `migrate-one-1`; a naive manager breaks 1 law instead of 0, among them `tidy`."
     )
 
 

@@ -38,6 +38,8 @@ def all_or_nothing(evidence: Evidence) -> Judgement:
 
 def _torn(evidence: Evidence) -> Judgement:
     found = device_states(evidence)
+    if evidence.case.use_case.id == "give-up":
+        found = tuple("as before" if state == "new" else state for state in found)
     each = ", ".join(f"d{number} is {state}" for number, state in enumerate(found))
     dead = [f"d{number} has no image" for number, shown in enumerate(evidence.live) if shown.top is None]
     return violated("; ".join([each, *dead]), f"{sorted(set(found))} {bool(dead)}")

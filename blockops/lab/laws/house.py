@@ -92,7 +92,7 @@ def tidy(evidence: Evidence) -> Judgement:
 
 def _untidy(evidence: Evidence) -> Iterator[Problem]:
     before, after = evidence.digests_before, evidence.digests_after
-    used = set(reachable(evidence))
+    used = {*reachable(evidence), *evidence.opened}
     expected = expectations(evidence)
     files_of_devices = {path for one in expected for path in (*one.old_tops, *one.new_tops)}
     for path in before:
