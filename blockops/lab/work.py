@@ -7,6 +7,8 @@ it was started with.
 import gc
 import signal
 from functools import lru_cache
+from multiprocessing import parent_process
+from threading import Thread
 
 from blockops.lab.case import Case
 from blockops.lab.exploring import Space, record, space
@@ -34,11 +36,22 @@ def contestant_named(identity: str) -> Contestant:
 
 
 def start_worker(contestants: tuple[Contestant, ...]) -> None:
-    """Begin a worker's life: a Ctrl-C is for the main process to hear, which then ends the workers."""
+    """Begin a worker's life: a Ctrl-C is for the main process to hear, which then ends the workers.
+
+    Where the main process is killed and can end nobody, a worker ends by itself.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=_end_with_the_main_process, daemon=True).start()
     enlist(contestants)
     gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
+
+
+def _end_with_the_main_process() -> None:
+    main = parent_process()
+    if main is not None:
+        main.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def case_of(setting: Setting) -> Case:

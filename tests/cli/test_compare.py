@@ -163,7 +163,7 @@ def test_where_the_disk_is_full_no_new_folder_stays(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-def interrupted(command: list[str], sent: signal.Signals) -> tuple[int, str, str]:
+def interrupted(command: list[str], sent: signal.Signals, patience: int = 300) -> tuple[int, str, str]:
     """Run *command*, send a signal after its first word of progress, return how it ended."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
@@ -171,7 +171,7 @@ def interrupted(command: list[str], sent: signal.Signals) -> tuple[int, str, str
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(sent)
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=patience)
     return process.returncode, output, first + errors
 
 
@@ -194,6 +194,14 @@ def test_an_interrupt_of_the_real_lab_leaves_no_process_behind(tmp_path: Path) -
     assert "Traceback" not in errors
     assert code == 2, errors
     assert from_text((tmp_path / "report.json").read_text()).interrupted
+
+
+def test_where_the_main_process_is_killed_no_worker_goes_on(tmp_path: Path) -> None:
+    """The workers hold the pipes of the output, so these end only when the last worker has."""
+    command = [*REAL, "compare", "--use-case", "group-snapshot", "--devices", "2", "--out", str(tmp_path)]
+    code, _, _ = interrupted(command, signal.SIGKILL, patience=20)
+    assert code == -signal.SIGKILL
+    assert files_in(tmp_path) == []
 
 
 def test_a_broken_invariant_of_the_core_is_an_internal_error_and_is_reported(tmp_path: Path) -> None:
