@@ -5,9 +5,11 @@ from typing import Any
 
 import attrs
 
+from blockops.errors import InvalidRequest
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
+from blockops.lab.exploring import record, space
 from blockops.lab.faults import GROUPS, group_of
 from blockops.lab.gathering import gather
 from blockops.lab.laws import judge
@@ -34,7 +36,21 @@ def replay(
 ) -> Replayed:
     """Run the case with this id; raises `InvalidRequest` where the id names no case."""
     known = {contestant.id: contestant for contestant in contestants}
-    return watch(parse_case(case_id, known, {name: from_dict(plain) for name, plain in worlds.items()}))
+    case = parse_case(case_id, known, {name: from_dict(plain) for name, plain in worlds.items()})
+    _refuse_what_never_strikes(case)
+    return watch(case)
+
+
+def _refuse_what_never_strikes(case: Case) -> None:
+    """Raise `InvalidRequest` where the run has no such point, or nothing there that can fail like this."""
+    recording = record(case)
+    if case.fault not in space(case, recording, None, complete=True).faults:
+        raise InvalidRequest(
+            f"case '{case.id}'",
+            f"'{case.fault}' strikes nothing: without a fault there are {len(recording.operations)} host "
+            f"operations and {recording.steps} steps, {recording.manager_steps} of them management's; not "
+            f"every kind of fault fits every operation",
+        )
 
 
 def watch(case: Case) -> Replayed:
