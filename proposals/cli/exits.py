@@ -54,6 +54,8 @@ def guarded(program: Callable[[], int]) -> int:
     """
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        if sys.stdout is None:  # so Python says that it was closed before the program began
+            raise CannotWrite(f"standard output: {os.strerror(errno.EBADF)}")
         code = program()
         sys.stdout.flush()
         return code

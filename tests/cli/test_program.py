@@ -81,6 +81,9 @@ def test_a_replay_prints_timeline_and_verdicts_and_is_the_same_each_time() -> No
         ("freeze.as-posted.careful/group-2/eio@17", "'group'"),
         ("freeze.as-posted.careful/group-snapshot-2/eoi@17", "eoi@17"),
         ("group-snapshot.hardened.careful/migrate-one-1/no-fault", "migrate-one"),
+        ("freeze.as-posted.careful/group-snapshot-2/eio@99999", "'eio@99999' strikes nothing"),
+        ("freeze.as-posted.careful/group-snapshot-2/kill@step-99999", "strikes nothing"),
+        ("freeze.as-posted.careful/group-snapshot-2/occupied@d7", "strikes nothing"),
     ],
 )
 def test_a_case_that_does_not_exist_is_refused_with_its_wrong_part(case: str, culprit: str) -> None:
@@ -121,6 +124,11 @@ def test_standard_output_that_is_full_is_said_and_is_code_five(arguments: list[s
         )
     assert done.returncode == 5
     assert done.stderr == "blockops: standard output: No space left on device\n"
+
+
+def test_standard_output_that_is_closed_is_said_and_is_code_five() -> None:
+    done = run("-c", '"$@" >&-', "sh", *REAL, "list", "laws", program=("sh",))
+    assert_refused(done, 5, "standard output: Bad file descriptor")
 
 
 def test_an_output_that_knows_only_ascii_gets_question_marks(tmp_path: Path) -> None:
