@@ -68,11 +68,13 @@ def _soft_hyphens(name: str) -> Markup:
 
 
 def _plain(value: object) -> str:
-    """A setting as people write it: a list without brackets, the rest as JSON would."""
+    """A setting as people write it: a list without brackets, "as usual" where nothing was asked for."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in value) or "none"
+        return ", ".join(_plain(item) for item in value) or "as usual"
+    if value is None:
+        return "as usual"
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
