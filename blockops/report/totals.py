@@ -4,13 +4,19 @@ from collections.abc import Sequence
 
 import attrs
 
+from blockops.lab.faults import Kind
 from blockops.lab.results import Coverage, Results
 from blockops.report.tally import Tally, tally
+
+_OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
 
 @attrs.frozen
 class Totals:
-    """Sums over all contestants and use cases, and the pairs of them that were left unfinished."""
+    """Sums over all contestants and use cases, and the pairs of them that were left unfinished.
+
+    *kinds* are the ways in which a host operation failed; kills and deaths are counted apart.
+    """
 
     contestants: int
     use_cases: int
@@ -48,7 +54,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         truncated=tuple(entry for entry in run if entry.truncated),
         cases=sum(entry.cases for entry in run),
         fault_points=sum(entry.fault_points for entry in run),
-        kinds=tuple(dict.fromkeys(kind for entry in run for kind in entry.kinds)),
+        kinds=tuple(dict.fromkeys(kind for entry in run for kind in entry.kinds if kind in _OF_OPERATIONS)),
         kills=sum(entry.kills for entry in run),
         manager_deaths=sum(entry.manager_deaths for entry in run),
         judgements=sum(counts.judged for counts in by_law.values()),

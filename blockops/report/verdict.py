@@ -77,7 +77,7 @@ def standing(cells: Iterable[Cell], profile: str, manager: str, laws: Sequence[s
 
 
 def _at_best(best: Standing) -> str:
-    who = f"At best ({best.profile}, {best.manager} manager)"
+    who = f"{best.profile.capitalize()}, under the {best.manager} manager,"
     silent = (*best.marked(Mark.NOT_EXERCISED), *best.marked(Mark.INEXPRESSIBLE))
     exercised = len(best.tallies) - len(silent)
     unsaid = f"; {_listed(silent)} {_was(silent)} never exercised" if silent else ""

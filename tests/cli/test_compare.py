@@ -80,8 +80,18 @@ def test_an_image_that_is_unusable_is_named_before_anything_runs(tmp_path: Path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty").touch()
     (tmp_path / "garbage.qcow2").write_bytes(b"QFI\xfb" + b"\xff" * 4000)
+    (tmp_path / "noise.qcow2").write_bytes(bytes(range(256)) * 64)
+    (tmp_path / "other.vmdk").write_bytes(b"KDMV" + bytes(65532))
     (tmp_path / "truncated.qcow2").write_bytes(good.read_bytes()[:200])
-    for name in ("missing", "folder", "empty", "garbage.qcow2", "truncated.qcow2"):
+    for name in (
+        "missing",
+        "folder",
+        "empty",
+        "garbage.qcow2",
+        "noise.qcow2",
+        "other.vmdk",
+        "truncated.qcow2",
+    ):
         done = run("compare", "--image", good, "--image", tmp_path / name, "--out", tmp_path / "report")
         assert_refused(done, 4, name)
     twice = run(

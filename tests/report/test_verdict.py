@@ -24,21 +24,21 @@ def test_a_contestant_under_another_name_gets_the_same_sentences(design: attrs.A
 def test_what_was_never_exercised_is_said_and_not_counted_as_held() -> None:
     first, _, _ = sentences([cell("tidy", held=3), cell("sound", not_exercised=3)], ["tidy", "sound"])
     assert first == (
-        "At best (hardened, careful manager) it broke none of 1 law in 3 judgements; "
+        "Hardened, under the careful manager, it broke none of 1 law in 3 judgements; "
         "`sound` was never exercised."
     )
 
 
 def test_no_case_at_all_is_not_a_clean_bill() -> None:
     first, _, _ = sentences([cell("tidy", not_exercised=3)], ["tidy"])
-    assert first == "At best (hardened, careful manager) no case exercised a law."
+    assert first == "Hardened, under the careful manager, no case exercised a law."
 
 
 def test_broken_laws_come_gravest_first_with_their_share() -> None:
     cells = [cell("tidy", held=6, violated=4), cell("sound", held=1), cell("content", violated=2, held=3)]
     first, _, _ = sentences(cells, ["content", "sound", "tidy"])
     assert first == (
-        "At best (hardened, careful manager) it broke 2 of 3 laws: "
+        "Hardened, under the careful manager, it broke 2 of 3 laws: "
         "`content` in 2 of 5 cases and `tidy` in 4 of 10 cases."
     )
 
