@@ -106,7 +106,9 @@ def test_an_image_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     secret = qcow2(tmp_path, "secret.qcow2")
     secret.chmod(0o000)
     become_nobody = "os.seteuid(65534)" if os.geteuid() == 0 else ""  # root may read everything
-    program = f"import os, sys; from proposals.cli import main; {become_nobody}; sys.exit(main())"
+    # Everything is imported first: nobody may not read a Python that lies in root's home.
+    imports = "import os, sys; import proposals.cli.program; from proposals.cli import main"
+    program = f"{imports}; {become_nobody}; sys.exit(main())"
     done = run("compare", "--image", secret, program=(REAL[0], "-c", program), cwd="/")
     assert_refused(done, 4, "secret.qcow2", "Permission denied")
 
@@ -183,6 +185,21 @@ def interrupted(command: list[str], sent: signal.Signals, patience: int = 300) -
         process.send_signal(sent)
         output, errors = process.communicate(timeout=patience)
     return process.returncode, output, first + errors
+
+
+def test_an_interrupt_while_the_program_is_imported_is_one_sentence_and_code_2() -> None:
+    interrupted_import = """
+import sys
+from proposals.cli import main
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "blockops.lab":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Impatient())
+sys.exit(main(["list", "laws"]))
+"""
+    done = run(program=(REAL[0], "-c", interrupted_import))
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "blockops: interrupted\n")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,54 @@
+"""The program: its commands together, their help, and what it is called."""
+
+import io
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from proposals.cli.compare import compare_command
+from proposals.cli.exits import guarded
+from proposals.cli.listing import list_command
+from proposals.cli.replay import replay_command
+
+HELP = """Break designs for changing several disks at once, and compare what each leaves behind.
+
+\b
+Examples:
+  blockops compare
+  blockops compare --contestant freeze --use-case group-snapshot --devices 2
+  blockops compare --image root.qcow2 --image data.qcow2
+  blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
+  blockops list contestants
+"""
+
+
+@click.group(
+    help=HELP,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 it ran (violations are findings), 2 interrupted or inconclusive, 3 internal error, "
+    "4 usage or unusable input, 5 the output cannot be written.",
+)
+@click.version_option(version("blockops"), "-V", "--version", message="blockops %(version)s")
+def program() -> None:
+    """Hold the commands together."""
+
+
+program.add_command(compare_command)
+program.add_command(replay_command)
+program.add_command(list_command)
+
+
+def start(arguments: Sequence[str] | None) -> int:
+    """Run the program on *arguments*, by default the process's own, and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "✓" shows "?"
+
+    def run() -> int:
+        code = program.main(args=arguments, prog_name="blockops", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+
+    return guarded(run)
