@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import attrs
 
 from blockops.errors import InvalidRequest
-from blockops.lab.faults import Fault, parse_fault
+from blockops.lab.faults import parse_fault
+from blockops.lab.faults.fault import Fault
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase

@@ -16,7 +16,8 @@ from hypothesis.errors import NoSuchExample
 
 from blockops.lab.case import Case
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import Fault, NoFault
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
 from blockops.lab.plan import Part, Settings
 from blockops.lab.replay import abridged, watch

@@ -11,7 +11,7 @@ import attrs
 
 from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case
-from blockops.lab.faults import HostOperation
+from blockops.lab.faults.fault import HostOperation
 from blockops.lab.guest import History
 from blockops.lab.sectors import states
 from blockops.management.desk import Answer

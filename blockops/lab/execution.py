@@ -20,7 +20,6 @@ from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.faults import LAG, RUN, GuestLags, GuestRuns, KilledAtStep, ManagerDies, Occupied
 from blockops.lab.guest import History, Lane, Runner
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
@@ -84,7 +83,7 @@ class Execution:
             self._guest_says,
         )
         self._rotation = self.hypervisor.guest.rotation()
-        self._occupy()
+        self.case.fault.arrange(self)
         self.evidence.digests_before = digests(self.disk)
 
     # ------------------------------------------------------------------------------- the four phases
@@ -116,19 +115,9 @@ class Execution:
                 break
             self._step_operation()
             self.operation_steps += 1
-            for _ in range(self._guest_steps(guest_steps)):
+            fault, idle = self.case.fault, self._idle > 0
+            for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=idle)):
                 self._step_guest()
-
-    def _guest_steps(self, usual: int) -> int:
-        """Return how many steps the guest takes now, *usual* ones unless the case says otherwise."""
-        now = self.operation_steps
-        match self.case.fault:
-            case GuestRuns(step) if step == now:
-                return usual + RUN
-            case GuestLags(step) if step <= now < step + LAG and self._idle == 0:
-                return 0
-            case _:
-                return usual
 
     def _after(self) -> None:
         for _ in range(self.case.world.workload.after):
@@ -169,8 +158,7 @@ class Execution:
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1
         self.steps += 1
-        fault = self.case.fault
-        if isinstance(fault, ManagerDies) and self.manager_steps == fault.step:
+        if self.case.fault.kills_management(self.manager_steps):
             self._bury_management()
             return
         self.clock.actor = "management"
@@ -223,8 +211,7 @@ class Execution:
             self.steps += 1
             if self.recording:
                 self.moments.append((self.steps, self._moment()))
-            fault = self.case.fault
-            if isinstance(fault, KilledAtStep) and self.steps >= fault.step and self.hypervisor is not None:
+            if self.hypervisor is not None and self.case.fault.kills_hypervisor(self.steps):
                 self.kill()
         return self.hypervisor is not None
 
@@ -310,17 +297,6 @@ class Execution:
             self._command = self._disconnect(self.hypervisor)
         self.evidence.ending, self.evidence.failure = ending, why
         self._say("management", ending.value, ": " if why else "", why)
-
-    def _occupy(self) -> None:
-        """Put a file of somebody else's where the new image of a device is to go."""
-        fault = self.case.fault
-        if isinstance(fault, Occupied):
-            folder = MemoryFolder(self.disk)
-            for disk in self.case.world.disks():
-                if disk.device == fault.device:
-                    file = folder.create(disk.overlay, replace=False)
-                    file.write(0, b"somebody else's file\n" * 100)
-                    file.close()
 
     # ------------------------------------------------------------------------------------- timeline
 

@@ -7,42 +7,15 @@ file in each device's way, the guest running ahead or lagging behind after every
 A run up to its fault equals the recorded one, so the list is complete.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable
 
 import attrs
 
 from blockops.lab.case import Case
-from blockops.lab.execution import Execution, Moment
-from blockops.lab.faults import (
-    MUTATING,
-    Fault,
-    GuestLags,
-    GuestRuns,
-    HostFault,
-    HostOperation,
-    KilledAtOperation,
-    KilledAtStep,
-    ManagerDies,
-    NoFault,
-    Occupied,
-    group_of,
-    kinds_that_apply,
-)
-
-
-@attrs.frozen
-class Recording:
-    """The fault-free run of a setting: its host operations, and its steps.
-
-    *steps* are all that a kill may come before, *manager_steps* those of management, *operation_steps*
-    those of management and its commands together.
-    """
-
-    operations: tuple[HostOperation, ...]
-    steps: int
-    manager_steps: int
-    operation_steps: int
-    moments: tuple[tuple[int, Moment], ...]
+from blockops.lab.execution import Execution
+from blockops.lab.faults import FAMILIES
+from blockops.lab.faults.fault import Fault, HostOperation, Recording
+from blockops.lab.faults.pace import NoFault
 
 
 @attrs.frozen
@@ -88,6 +61,7 @@ def _recorded(setting: Case) -> Recording:
         execution.steps,
         execution.manager_steps,
         execution.operation_steps,
+        len(execution.evidence.exchanges),
         tuple(execution.moments),
     )
 
@@ -100,14 +74,18 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
     """
     chosen = [operation for operation in recording.operations if complete or _at_the_edge(setting, operation)]
     faults = tuple(
-        fault for fault in _faults(setting, recording, chosen) if groups is None or group_of(fault) in groups
+        fault
+        for family in FAMILIES
+        if groups is None or not groups.isdisjoint(family.groups)
+        for fault in family.listed(setting, recording, chosen)
+        if groups is None or fault.group in groups
     )
     return Space(faults, len(chosen), len(recording.operations), _numbered(recording))
 
 
 def _numbered(recording: Recording) -> tuple[int, ...]:
     """Number the moments of the recorded run by step; a kill strikes at the first moment from its step on."""
-    numbers: dict[Moment, int] = {}
+    numbers: dict[Hashable, int] = {}
     by_step = {step: numbers.setdefault(moment, len(numbers)) for step, moment in reversed(recording.moments)}
     found, following = [], -1
     for step in range(recording.steps, 0, -1):
@@ -120,22 +98,3 @@ def _at_the_edge(setting: Case, operation: HostOperation) -> bool:
     inner = [str(number) for number in range(1, setting.world.devices - 1)]
     name = operation.path.rpartition("/")[2].partition(".")[0].partition("-")[0]
     return name.lstrip("abcdefghijklmnopqrstuvwxyz") not in inner
-
-
-def _faults(setting: Case, recording: Recording, chosen: list[HostOperation]) -> Iterator[Fault]:
-    yield NoFault()
-    for disk in setting.world.disks():
-        yield Occupied(disk.device)
-    for step in range(1, recording.operation_steps + 1):
-        yield GuestRuns(step)
-        yield GuestLags(step)
-    for operation in chosen:
-        for kind in kinds_that_apply(operation):
-            yield HostFault(kind, operation.number)
-            yield HostFault(kind, operation.number, lasting=True)
-        if operation.operation in MUTATING and operation.actor != "management":
-            yield KilledAtOperation(operation.number)
-    for step in range(1, recording.steps + 1):
-        yield KilledAtStep(step)
-    for step in range(1, recording.manager_steps + 1):
-        yield ManagerDies(step)

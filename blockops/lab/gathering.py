@@ -14,7 +14,7 @@ from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.execution import Execution, digests
-from blockops.lab.faults import NoFault
+from blockops.lab.faults.pace import NoFault
 from blockops.lab.guest import History
 from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor

@@ -16,18 +16,9 @@ import attrs
 from blockops.errors import Effect, HostError
 from blockops.host.api import HostFile, LockMode
 from blockops.host.memory import MemoryFolder
-from blockops.lab.faults import (
-    ERRNO,
-    KINDS_OF,
-    MUTATING,
-    Fault,
-    HostFault,
-    HostOperation,
-    KilledAtOperation,
-    Kind,
-    scope_of,
-    scopes,
-)
+from blockops.lab.faults.fault import Fault, HostOperation
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import ERRNO, KINDS_OF, MUTATING, Kind, scope_of, scopes
 from blockops.units import SECTOR
 
 
@@ -89,8 +80,7 @@ class Clock:
     _armed: int = 0
 
     def __attrs_post_init__(self) -> None:
-        if isinstance(self.fault, HostFault | KilledAtOperation):
-            self._armed = self.fault.number
+        self._armed = self.fault.armed_from
 
     def tick(self, operation: str, path: str, offset: int = 0, length: int = 0) -> Kind | None:
         """Count one operation; return how it must fail, if it must."""

@@ -4,7 +4,7 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
 
 * a fault that is to last, but that no later operation would have met again, is the one-off fault;
 * two errnos at one operation, when nobody looked at the errno but to print it, and when, if the trouble
-  is to last, both have the same scope (`faults.scope_of`): only words differ, and both alike;
+  is to last, both have the same scope (`faults.kinds.scope_of`): only words differ, and both alike;
 * two kills between which nothing reached the disk, nothing was promised to the guest and nothing was
   said to management leave the same behind (`execution.Moment`).
 
@@ -19,7 +19,10 @@ from blockops.lab.case import Case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
-from blockops.lab.faults import MERE_ERRNO, Fault, HostFault, KilledAtStep, Kind, scope_of
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import MERE_ERRNO, Kind, scope_of
+from blockops.lab.faults.process import KilledAtStep
 from blockops.lab.gathering import gather
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from blockops.errors import BlockError
 from blockops.host.api import HostFile
 from blockops.host.memory import MemoryDisk, MemoryFolder
-from blockops.lab.faults import HostOperation
+from blockops.lab.faults.fault import HostOperation
 from blockops.lab.world import World
 from blockops.qcow2.entries import OFFSET_MASK, decode_table
 from blockops.qcow2.header import Header, read_header

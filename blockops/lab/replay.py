@@ -10,7 +10,7 @@ from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import GROUPS, group_of
+from blockops.lab.faults import GROUPS
 from blockops.lab.gathering import gather
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
@@ -70,7 +70,7 @@ def watch(case: Case) -> Replayed:
 def _fault_point(case: Case, evidence: Evidence) -> str:
     if evidence.hits:
         return fault_point(evidence.hits[0], evidence.disk, case.world)
-    return GROUPS[group_of(case.fault)]
+    return GROUPS[case.fault.group]
 
 
 def abridged(timeline: tuple[Event, ...], limit: int = 40) -> tuple[Event, ...]:

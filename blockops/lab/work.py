@@ -12,7 +12,7 @@ from threading import Thread
 
 from blockops.lab.case import Case
 from blockops.lab.exploring import Space, record, space
-from blockops.lab.faults import NoFault, group_of
+from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
 from blockops.lab.plan import Setting, Survey
 from blockops.lab.tally import Tally
@@ -68,7 +68,7 @@ def _space(setting: Setting, groups: frozenset[str] | None, complete: bool) -> t
 def survey(setting: Setting, groups: frozenset[str] | None, complete: bool) -> Survey:
     """Record a setting and return the size of its space."""
     _, found = _space(setting, groups, complete)
-    by_group = [group_of(fault) for fault in found.faults]
+    by_group = [fault.group for fault in found.faults]
     return Survey(
         len(found.faults),
         found.points,

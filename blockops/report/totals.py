@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from blockops.lab.faults import Kind
+from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
 from blockops.report.tally import Tally, tally
 

@@ -7,7 +7,8 @@ import attrs
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import Fault, NoFault
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judged, evidence_of, judged
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement

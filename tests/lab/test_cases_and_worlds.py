@@ -16,7 +16,7 @@ from blockops.graph.graph import Graph
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import MAX_DEVICES, Case, parse_case
 from blockops.lab.drawn import worlds
-from blockops.lab.faults import Fault
+from blockops.lab.faults.fault import Fault
 from blockops.lab.given import open_given
 from blockops.lab.judging import evidence_of
 from blockops.lab.world import World, as_dict, from_dict, initial_disk

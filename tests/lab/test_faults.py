@@ -12,26 +12,14 @@ from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph
 from blockops.host.api import HostFile, HostFolder, write_fully
 from blockops.host.memory import MemoryDisk, MemoryFolder
-from blockops.lab.faults import (
-    ERRNO,
-    GROUPS,
-    KINDS_OF,
-    Fault,
-    GuestLags,
-    GuestRuns,
-    HostFault,
-    HostOperation,
-    KilledAtOperation,
-    KilledAtStep,
-    Kind,
-    ManagerDies,
-    NoFault,
-    Occupied,
-    group_of,
-    parse_fault,
-    scope_of,
-    scopes,
-)
+from blockops.lab.faults import GROUPS, parse_fault
+from blockops.lab.faults.fault import Fault, HostOperation
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import ERRNO, KINDS_OF, Kind, scope_of, scopes
+from blockops.lab.faults.management import ManagerDies
+from blockops.lab.faults.pace import GuestLags, GuestRuns, NoFault
+from blockops.lab.faults.process import KilledAtOperation, KilledAtStep
+from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.hosts import Clock, FaultyFile, FaultyFolder, ProcessKilled
 from tests.contracts.host_contract import HostContract
 from tests.contracts.host_world import Host, code_of, content, put
@@ -61,7 +49,7 @@ WHO_CAN: dict[str, Callable[[FaultyFolder, HostFile], object]] = {
 @given(FAULTS)
 def test_a_fault_is_what_its_name_says(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
-    assert group_of(fault) in GROUPS
+    assert fault.group in GROUPS
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import attrs
 import pytest
 
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import HostFault, Kind
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import Kind
 from blockops.lab.judging import Judged, Judging, judged
 from blockops.lab.results import Verdict
 from tests.lab.cases import case

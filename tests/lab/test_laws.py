@@ -10,7 +10,7 @@ import pytest
 from blockops.device import Operation
 from blockops.errors import HostError
 from blockops.lab.evidence import Ending, Evidence, Rest, Shown
-from blockops.lab.faults import HostOperation
+from blockops.lab.faults.fault import HostOperation
 from blockops.lab.guest import GuestError, Written
 from blockops.lab.laws import LAWS, judge
 from blockops.lab.laws.judgement import Judgement

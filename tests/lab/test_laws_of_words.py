@@ -4,7 +4,10 @@ import attrs
 import pytest
 
 from blockops.lab.evidence import Ending, Evidence, Exchange, Shown
-from blockops.lab.faults import HostFault, HostOperation, Kind, Occupied
+from blockops.lab.faults.fault import HostOperation
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import Kind
+from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.results import Verdict

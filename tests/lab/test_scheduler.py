@@ -15,7 +15,7 @@ from blockops.lab.compare import Progress, Settings, compare
 from blockops.lab.evidence import Ending
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import record
-from blockops.lab.faults import LAG, NoFault
+from blockops.lab.faults.pace import LAG, NoFault
 from blockops.lab.judging import judged
 from blockops.lab.replay import replay, watch
 from blockops.lab.results import Results, ToolSample, Verdict

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from blockops.host.memory import MemoryFolder
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import GROUPS, KINDS_OF, MUTATING, HostFault, HostOperation, KilledAtOperation
+from blockops.lab.faults import GROUPS
+from blockops.lab.faults.fault import HostOperation
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import KINDS_OF, MUTATING
+from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at

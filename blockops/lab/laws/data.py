@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from blockops.errors import DeviceHasNoMedium
 from blockops.lab.evidence import Evidence, Shown
-from blockops.lab.faults import GuestLags, GuestRuns, HostFault, ManagerDies, NoFault, Occupied
 from blockops.lab.guest import Written
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.lab.sectors import INITIAL
@@ -107,7 +106,5 @@ def guest_undisturbed(evidence: Evidence) -> Judgement:
 
 def _operation_only(evidence: Evidence) -> bool:
     """Whether nothing struck the guest's own I/O: the fault hit something else, or there was none."""
-    fault = evidence.case.fault
-    if isinstance(fault, NoFault | GuestRuns | GuestLags | ManagerDies | Occupied):
-        return True
-    return isinstance(fault, HostFault) and bool(evidence.hits) and evidence.own_hits == 0
+    struck_elsewhere = bool(evidence.hits) and evidence.own_hits == 0
+    return evidence.case.fault.spares_guest or struck_elsewhere

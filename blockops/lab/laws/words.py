@@ -5,7 +5,10 @@ import posixpath
 from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.faults import ERRNO, HostFault, HostOperation, Occupied
+from blockops.lab.faults.fault import HostOperation
+from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.kinds import ERRNO
+from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.laws.atomicity import device_states
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied

@@ -1,0 +1,37 @@
+"""What the lab breaks, and the printable name of each way to break it.
+
+fault          what a fault is: its hooks, and what a family of them brings
+kinds          how a host operation fails
+host           one host operation fails                process      the hypervisor is killed
+management     management dies                         surroundings what it finds is not as expected
+pace           nothing is broken, the guest's pace differs
+
+Operations and steps are counted from the moment at which management begins.  Left out, and so not
+claimed: power loss, lost and late replies, unplugged devices, two faults at once.
+"""
+
+from collections.abc import Mapping
+
+from blockops.lab.faults import host, management, pace, process, surroundings
+from blockops.lab.faults.fault import Family, Fault
+
+FAMILIES: tuple[Family, ...] = (
+    pace.FAMILY,
+    surroundings.FAMILY,
+    host.FAMILY,
+    process.FAMILY,
+    management.FAMILY,
+)
+"""All families in the order in which a setting's space lists them: the simplest to read first."""
+
+GROUPS: Mapping[str, str] = {group: says for family in FAMILIES for group, says in family.groups.items()}
+"""What `--fault` may choose from."""
+
+
+def parse_fault(text: str) -> Fault:
+    """Return the fault that prints as *text*; ValueError where none does."""
+    for family in FAMILIES:
+        fault = family.parse(text)
+        if fault is not None and str(fault) == text:
+            return fault
+    raise ValueError(f"'{text}' is not a fault (such as eio@17, enospc+@3, kill@step-8, manager-dies@2)")

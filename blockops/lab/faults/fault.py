@@ -1,0 +1,110 @@
+"""A fault: one way to break a case, printable, and asked through hooks at every point where it may strike.
+
+A *family* is a module that knows faults of one sort: which groups they form, how their names are read,
+and which of them a setting has.  Everything that a fault does, it does in its hooks; those that it does
+not have leave the case alone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from blockops.lab.case import Case
+    from blockops.lab.execution import Execution
+
+
+@attrs.frozen
+class HostOperation:
+    """One call through the host seam: its number, who made it, and on what.  Offsets in bytes."""
+
+    number: int
+    actor: str
+    operation: str
+    path: str
+    offset: int = 0
+    length: int = 0
+
+
+class Fault(ABC):
+    """What breaks in a case; `str` is its name in case ids.  The hooks here break nothing."""
+
+    @property
+    @abstractmethod
+    def group(self) -> str:
+        """The key of `faults.GROUPS` that it belongs to."""
+
+    @property
+    def armed_from(self) -> int:
+        """The first host operation that it may strike (`hosts.Clock`); 0: none."""
+        return 0
+
+    @property
+    def spares_guest(self) -> bool:
+        """Whether it strikes the operation alone, so that no guest request has a reason to fail.
+
+        What a failed host operation strikes is known only afterwards (`Evidence.own_hits`).
+        """
+        return False
+
+    def arrange(self, execution: "Execution") -> None:  # noqa: B027  # a hook: most faults arrange nothing
+        """Prepare the world, just before management begins."""
+
+    def guest_steps(self, now: int, usual: int, *, idle: bool) -> int:
+        """Return how many steps the guest takes after step *now* of the operation.
+
+        *idle*: the operation waits, perhaps for the guest.
+        """
+        return usual
+
+    def kills_hypervisor(self, step: int) -> bool:
+        """Whether the hypervisor dies before step *step* of the scheduler, if it has not yet."""
+        return False
+
+    def kills_management(self, step: int) -> bool:
+        """Whether management dies before its step *step*."""
+        return False
+
+
+@attrs.frozen
+class Recording:
+    """The fault-free run of a setting: its host operations, and its steps.
+
+    *steps* are all that a kill may come before, *manager_steps* those of management, *operation_steps*
+    those of management and its commands together; *commands* is how many management sent.  *moments* say
+    what a kill before a step leaves behind: equal moments, equal remains.
+    """
+
+    operations: tuple[HostOperation, ...]
+    steps: int
+    manager_steps: int
+    operation_steps: int
+    commands: int
+    moments: tuple[tuple[int, Hashable], ...]
+
+
+Lister = Callable[["Case", Recording, Sequence[HostOperation]], Iterator[Fault]]
+"""From a setting, its recording and the host operations to be broken: every fault of the family."""
+
+
+@attrs.frozen
+class Family:
+    """Faults of one sort.
+
+    *groups* are what `--fault` may choose, each with a sentence; *parse* returns the fault that prints as
+    a text, or None where it is not of this family; *listed* yields all that a setting has.
+    """
+
+    groups: Mapping[str, str]
+    parse: Callable[[str], Fault | None]
+    listed: Lister
+
+
+def numbered(text: str, prefix: str) -> int | None:
+    """Return the number behind *prefix* in *text*, or None where it does not read so."""
+    number = text.removeprefix(prefix)
+    if number == text or not (number.isascii() and number.isdigit() and len(number) < 10):
+        return None
+    return int(number)
