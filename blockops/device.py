@@ -5,6 +5,12 @@ is bound to the node that the device shows at that moment, and stays bound to it
 shows by the time it completes.  That is why whoever swaps the node must drain first.  While the gate is
 closed requests queue; when it opens again they start in the order in which they came.
 
+Requests in flight have no order among them, also where they overlap: the guest knows of one only that it
+came after another if it submitted it after the other's completion.  A request is carried out at once when
+it completes.  A disk writes whole sectors: of a write that begins or ends inside a sector the rest of
+that sector is read when the write is carried out, and written with it (`bdrv_pwrite` of 2012 did so);
+so writes in flight to different bytes of one sector do not undo each other.
+
 Several parties may hold the gate closed at once, each for its own reason: a drain (internal, brief), a
 freeze (management's, unbounded), a stopped guest.  It opens when nobody holds it.
 """
@@ -19,6 +25,7 @@ from blockops.errors import BlockError, DeviceHasNoMedium, InvalidRequest, Undef
 from blockops.graph.graph import Graph
 from blockops.graph.node import Node
 from blockops.steps import Phase, Step, Steps
+from blockops.units import SECTOR, round_down, round_up
 
 
 class Operation(enum.Enum):
@@ -52,13 +59,17 @@ class Hold(enum.Enum):
 class Request:
     """One request of the guest: *offset* and *length* in bytes, *data* for a write.
 
-    When it is done, *data* holds what a read returned, or *error* says why it failed.
+    When it is done, *data* holds what a read returned, or *error* says why it failed.  *fua* (force unit
+    access): a write or zeroes that is done without an error is durable.  As QEMU does for images that
+    know no such thing, the node is flushed after the write (hw/scsi-disk.c of 1.2, `scsi_write_do_fua`);
+    where the flush fails the request fails, and what it wrote is there, durable or not.
     """
 
     operation: Operation
     offset: int = 0
     length: int = 0
     data: bytes = b""
+    fua: bool = False
     state: RequestState = RequestState.NEW
     error: BlockError | None = None
     node: Node | None = None
@@ -199,15 +210,35 @@ def perform(request: Request) -> None:
     """Carry out *request* on the node that it is bound to."""
     assert request.node is not None
     _PERFORM[request.operation](request.node, request)
+    if request.fua:
+        request.node.flush()
 
 
 def _read(node: Node, request: Request) -> None:
     request.data = node.read(request.offset, request.length)
 
 
+def _write(node: Node, request: Request) -> None:
+    offset, data = request.offset, request.data
+    if offset % SECTOR or (offset + len(data)) % SECTOR:
+        offset, data = _whole_sectors(node, offset, data)
+    node.write(offset, data)
+
+
+def _whole_sectors(node: Node, offset: int, data: bytes) -> tuple[int, bytes]:
+    """Return the write with what is around it in its sectors; one outside of the disk stays as it is."""
+    end = offset + len(data)
+    start, stop = round_down(offset, SECTOR), min(round_up(end, SECTOR), node.size)
+    if not data or start < 0 or stop < end:
+        return offset, data
+    head = node.read(start, offset - start) if start < offset else b""
+    tail = node.read(end, stop - end) if end < stop else b""
+    return start, b"".join((head, data, tail))
+
+
 _PERFORM: dict[Operation, Callable[[Node, Request], None]] = {
     Operation.READ: _read,
-    Operation.WRITE: lambda node, request: node.write(request.offset, request.data),
+    Operation.WRITE: _write,
     Operation.WRITE_ZEROES: lambda node, request: node.write_zeroes(request.offset, request.length),
     Operation.DISCARD: lambda node, request: node.discard(request.offset, request.length),
     Operation.FLUSH: lambda node, request: node.flush(),
