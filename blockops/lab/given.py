@@ -1,12 +1,13 @@
 """Real images that a user gives: looked at before anything runs, and never written to.
 
-Whatever is wrong with one is a `BlockError` whose sentence names the file.
+Whatever is wrong with one, or with an image below it, is a `BlockError` whose sentence names the file
+that was given.
 """
 
-import os.path
+import os
 from collections.abc import Sequence
 
-from blockops.errors import ImageError, InvalidRequest, UnsupportedFeature
+from blockops.errors import BlockError, ImageError, InvalidRequest, UnsupportedFeature
 from blockops.graph.formats import Opening, open_node
 from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import ImageNode
@@ -18,11 +19,28 @@ _LOOKING = Opening(writable=False, lock=False)
 
 def open_given(paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return (absolute path, format) of each image; raises `BlockError` for the first unusable one."""
+    for path in paths:
+        if not path:
+            raise InvalidRequest("an image", "its name is empty")
     absolute = [os.path.realpath(path) for path in paths]
-    for number, path in enumerate(absolute):
-        if path in absolute[:number]:
-            raise InvalidRequest(paths[number], "the same file is given twice")
-    return tuple((path, _format_of(path)) for path in absolute)
+    found = tuple((path, _usable(path)) for path in absolute)
+    files = [(status.st_dev, status.st_ino) for status in map(os.stat, absolute)]
+    for number, file in enumerate(files):
+        if file in files[:number]:
+            same = paths[files.index(file)]
+            also = "" if same == paths[number] else f", before as {same}"
+            raise InvalidRequest(paths[number], f"the same file is given twice{also}")
+    return found
+
+
+def _usable(path: str) -> str:
+    """Return the format; an error in the chain below names the image at *path*, too."""
+    try:
+        return _format_of(path)
+    except BlockError as error:
+        if path in str(error):
+            raise
+        raise InvalidRequest(path, f"an image below it cannot be used: {error}") from error
 
 
 def _format_of(path: str) -> str:

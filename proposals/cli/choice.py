@@ -6,6 +6,7 @@ an unusable one is known before anything runs.
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,6 +20,30 @@ from blockops.management.contestant import Contestant, Manager
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.cli.exits import Unusable
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, with one sentence for whatever else is given."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, parameter, context))
+        except click.BadParameter:
+            upper = "on" if self.max is None else f"to {self.max}"
+            self.fail(f"'{value}' is not a whole number from {self.min} {upper}", parameter, context)
+
+
+class Folder(click.Path):
+    """The name of a folder, there or not; an empty name is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of the folder is empty", parameter, context)
+        return super().convert(value, parameter, context)
+
 
 Checked = Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]
 

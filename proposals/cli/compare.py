@@ -52,7 +52,7 @@ Examples:
     multiple=True,
     help="Use this qcow2 or raw image as d0, the next one as d1, …; it is never changed.",
 )
-@click.option("--devices", type=click.IntRange(1, MAX_DEVICES), help="Number of devices, for all use cases.")
+@click.option("--devices", type=choice.Whole(1, MAX_DEVICES), help="Number of devices, for all use cases.")
 @click.option(
     "--use-case",
     "use_cases",
@@ -96,13 +96,13 @@ Examples:
 @click.option("--full", is_flag=True, help="Break every host operation also where the default run samples.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=choice.Folder(),
     default=Path("blockops-report"),
     show_default=True,
     help="Folder for report.html, report.md and report.json.",
 )
-@click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [default: one a core]")
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Decides what is sampled.")
+@click.option("--jobs", type=choice.Whole(1, 1024), help="Worker processes.  [default: one a core]")
+@click.option("--seed", type=choice.Whole(0), default=7, show_default=True, help="Decides what is sampled.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the summary.")
 def compare_command(out: Path, as_json: bool, **asked: object) -> Exit:
     """Compare what was asked for; return the exit code."""

@@ -9,7 +9,7 @@ from blockops.lab.results import World
 from blockops.report.document import UnreadableReport, from_text
 from blockops.report.terminal import print_replay
 from proposals.catalogue import contestants
-from proposals.cli import screen
+from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Unusable
 
 HELP = """Run one CASE again and print its timeline and what each law says of it.
@@ -25,7 +25,7 @@ CASE is an id out of a report:
 @click.option(
     "--out",
     "folder",
-    type=click.Path(path_type=Path),
+    type=choice.Folder(),
     default=Path("blockops-report"),
     show_default=True,
     help="Folder whose report.json knows the world that a '~' in CASE names.",

@@ -31,7 +31,6 @@ TOUCHES_THE_SYSTEM = {
 # Single modules, where the module named is used for nothing but what is said.
 EXCEPTIONS = {
     ("blockops/errors.py", "os"): "os.strerror, the words for an errno",
-    ("blockops/qmp/server.py", "asyncio"): "the daemon wraps the synchronous core",
 }
 
 # Every dependency has its place: whoever replaces one knows where to look.

@@ -101,6 +101,22 @@ def test_an_image_that_is_unusable_is_named_before_anything_runs(tmp_path: Path)
     assert not (tmp_path / "report").exists()
 
 
+def test_one_file_under_two_names_is_one_file(tmp_path: Path) -> None:
+    good = qcow2(tmp_path, "good.qcow2")
+    (tmp_path / "linked").hardlink_to(good)
+    done = run("compare", "--image", good, "--image", tmp_path / "linked", "--out", tmp_path / "report")
+    assert_refused(done, 4, "linked", "twice", "good.qcow2")
+
+
+def test_where_an_image_below_is_missing_the_one_that_was_given_is_named_too(tmp_path: Path) -> None:
+    qcow2(tmp_path, "base.qcow2")
+    overlay = NewImage("top.qcow2", "qcow2", 65536, "base.qcow2", "qcow2")
+    create_image(PosixFolder(tmp_path), overlay, durable=False)
+    (tmp_path / "base.qcow2").unlink()
+    done = run("compare", "--image", tmp_path / "top.qcow2", "--out", tmp_path / "report")
+    assert_refused(done, 4, tmp_path / "top.qcow2", tmp_path / "base.qcow2", "No such file")
+
+
 def test_an_image_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     secret = qcow2(tmp_path, "secret.qcow2")
@@ -118,9 +134,10 @@ def test_an_image_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     [
         (["--devices", "0"], ["--devices", "0"]),
         (["--devices", "10000"], ["--devices", "10000"]),
-        (["--devices", "two"], ["--devices", "two"]),
+        (["--devices", "two"], ["--devices", "'two' is not a whole number from 1 to 128"]),
         (["--jobs", "0"], ["--jobs"]),
-        (["--seed", "-1"], ["--seed"]),
+        (["--seed", "-1"], ["--seed", "'-1' is not a whole number from 0 on"]),
+        (["--image", ""], ["an image: its name is empty"]),
         (["--contestant", "freze"], ["'freze'", "did you mean 'freeze'?"]),
         (["--contestant", "xyzzy"], ["'xyzzy'", "blockops list contestants"]),
         (["--use-case", "group-snapshots"], ["did you mean 'group-snapshot'?"]),
@@ -137,6 +154,12 @@ def test_wrong_usage_is_one_sentence_and_code_four(
     tmp_path: Path, arguments: list[str], culprits: list[str]
 ) -> None:
     assert_refused(run("compare", *arguments, "--out", tmp_path / "report"), 4, *culprits)
+    assert files_in(tmp_path) == []
+
+
+def test_an_output_folder_without_a_name_is_refused(tmp_path: Path) -> None:
+    for command in (["compare"], ["replay", "freeze.as-posted.careful/group-snapshot-2~abcdef12/eio@17"]):
+        assert_refused(run(*command, "--out", "", cwd=tmp_path), 4, "--out", "empty")
     assert files_in(tmp_path) == []
 
 
