@@ -80,7 +80,8 @@ class Evidence:
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, *opened* the images
     that the hypervisor had open when it came to rest or was killed.  *broken* says what of the core
-    itself broke.
+    itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
+    although the trouble was over, None where that was not tried.
     """
 
     case: Case
@@ -108,6 +109,7 @@ class Evidence:
     doubled: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    stuck: tuple[tuple[str, str], ...] | None = None
     _states: dict[int, tuple[bytes, list[int]]] = attrs.field(factory=dict)
 
     def states_of(self, device: int, data: bytes) -> list[int]:

@@ -19,6 +19,7 @@ from blockops.lab.guest import History
 from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.images import chain_on_disk, image_facts
+from blockops.lab.probing import probe
 from blockops.lab.world import World, initial_disk
 from blockops.steps import run
 
@@ -36,15 +37,24 @@ def gather(execution: Execution) -> Evidence:
     evidence.rest = hypervisor.rest()
     if not evidence.killed:
         evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
-    unwritten = _shut(hypervisor)
-    evidence.digests_after = digests(execution.disk)
-    evidence.disk = execution.disk
-    evidence.reopened = tuple(
-        reopened(execution.disk, shown, execution.case.world) for shown in evidence.live
-    )
-    evidence.instants = _instants(execution, evidence)
+    unwritten = _written_out(hypervisor)
+    # What the probe does to the disk is nobody's business but its own.
+    evidence.disk = execution.disk.fork()
+    evidence.digests_after = digests(evidence.disk)
+    evidence.reopened = tuple(reopened(evidence.disk, shown, execution.case.world) for shown in evidence.live)
+    evidence.instants = _instants(evidence)
     evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
+    if _to_be_probed(evidence):
+        evidence.stuck = probe(hypervisor)
+    hypervisor.folder.close_all()
     return evidence
+
+
+def _to_be_probed(evidence: Evidence) -> bool:
+    """Whether there was trouble that is over now, and the hypervisor has lived through it."""
+    fault = evidence.case.fault
+    struck = bool(evidence.hits) or not fault.armed_from
+    return fault.passes and struck and not evidence.killed
 
 
 def _misread(evidence: Evidence) -> Iterator[str]:
@@ -71,15 +81,14 @@ def _restarted(execution: Execution) -> Hypervisor:
     return Hypervisor.start(case, execution.disk, clock, images, History(), lambda *_words: None)
 
 
-def _shut(hypervisor: Hypervisor) -> tuple[str, ...]:
-    """Write out what the process still keeps in memory and end it; errors are the core's own."""
+def _written_out(hypervisor: Hypervisor) -> tuple[str, ...]:
+    """Write out what the process still keeps in memory; errors are the core's own."""
     errors = []
     for node in hypervisor.machine.graph.open_nodes():
         try:
             node.flush()
         except BlockError as error:
             errors.append(f"flushing on a sound host: {error}")
-    hypervisor.folder.close_all()
     return tuple(errors)
 
 
@@ -127,14 +136,14 @@ def _read_afresh(disk: MemoryDisk, path: str, window: int) -> Shown:
         folder.close_all()
 
 
-def _instants(execution: Execution, evidence: Evidence) -> dict[int, bytes]:
+def _instants(evidence: Evidence) -> dict[int, bytes]:
     """Read the point-in-time images: what was left behind of each device that moved on."""
     found = {}
-    for number, (wish, top) in enumerate(zip(execution.case.world.disks(), evidence.tops, strict=True)):
+    for number, (wish, top) in enumerate(zip(evidence.case.world.disks(), evidence.tops, strict=True)):
         if top is None or top == wish.old.path:
             continue
-        path = next((path for path in (wish.old.path, wish.target_base) if execution.disk.exists(path)), None)
-        image = None if path is None else _read(execution.disk, path, execution.case.world.size)
+        path = next((path for path in (wish.old.path, wish.target_base) if evidence.disk.exists(path)), None)
+        image = None if path is None else _read(evidence.disk, path, evidence.case.world.size)
         if image is not None and image.problem is None:
             found[number] = image.data
     return found

@@ -4,9 +4,10 @@ import pytest
 
 from tests.quality.bugs_commands import BUGS as IN_COMMANDS
 from tests.quality.bugs_core import BUGS as IN_THE_CORE
+from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
-BUGS = (*IN_COMMANDS, *IN_THE_CORE)
+BUGS = (*IN_COMMANDS, *IN_THE_CORE, *IN_WHAT_FOLLOWS)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

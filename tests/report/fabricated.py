@@ -28,6 +28,7 @@ LAW_IDS = (
     "names-the-culprit",
     "same-after-reopen",
     "repeatable",
+    "progress",
 )
 LAWS = tuple(Law(name, f"{name} applies", f"what {name} says") for name in LAW_IDS)
 DESIGNS = (

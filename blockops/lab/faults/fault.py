@@ -49,6 +49,11 @@ class Fault(ABC):
         """
         return False
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is trouble that is over when the case has come to rest: the machine must go on then."""
+        return False
+
     def arrange(self, execution: "Execution") -> None:  # noqa: B027  # a hook: most faults arrange nothing
         """Prepare the world, just before management begins."""
 

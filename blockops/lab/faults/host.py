@@ -26,6 +26,7 @@ class HostFault(Fault):
     kind: Kind
     number: int
     lasting: bool = False
+    passes = True
 
     def __str__(self) -> str:
         return f"{self.kind.value}{'+' if self.lasting else ''}@{self.number}"

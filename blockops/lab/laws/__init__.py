@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from blockops.lab.evidence import Evidence
 from blockops.lab.laws.atomicity import all_or_nothing, one_instant
 from blockops.lab.laws.data import content, guest_undisturbed, nothing_lost
-from blockops.lab.laws.house import released, same_after_reopen, sound, tidy
+from blockops.lab.laws.house import progress, released, same_after_reopen, sound, tidy
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.laws.words import names_the_culprit, repeatable, truthful
+from blockops.lab.probing import PROBE_STEPS
 from blockops.lab.results import Law
 
 _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
@@ -119,6 +120,15 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
             "The second attempt ends as a first success would.",
         ),
         repeatable,
+    ),
+    (
+        Law(
+            "progress",
+            "the host, a device or the channel had failed and fails no more, and the hypervisor lives",
+            f"On every device a snapshot to a fresh name succeeds within {PROBE_STEPS} steps, and the guest "
+            "reads back and flushes what it writes next.",
+        ),
+        progress,
     ),
 )
 

@@ -1,11 +1,11 @@
-"""Laws about what is left standing: released, sound, tidy, same after reopen."""
+"""Laws about what is left standing: released, sound, tidy, same after reopen, progress."""
 
 from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.images import beside, chain_on_disk, image_facts
 from blockops.lab.laws.atomicity import expectations
-from blockops.lab.laws.judgement import NOT_EXERCISED, Judgement, held_unless
+from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 from blockops.management.use_cases import OwedFile
 
@@ -148,3 +148,13 @@ def _different_chains(evidence: Evidence) -> Iterator[Problem]:
                 f"d{number} rests on {' → '.join(live.chain)}, after a reopen on {' → '.join(again.chain)}",
                 "other chain",
             )
+
+
+def progress(evidence: Evidence) -> Judgement:
+    """Once the trouble is over, the next operation on every device succeeds."""
+    if evidence.stuck is None:
+        return NOT_EXERCISED
+    if not evidence.stuck:
+        return HELD
+    sentences, sorts = zip(*evidence.stuck, strict=True)
+    return violated("; ".join(sentences), ", ".join(sorted(set(sorts))))
