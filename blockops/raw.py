@@ -90,6 +90,15 @@ class RawImage:
         self._file.truncate(size)
         self._size = size
 
+    def take_back_growth(self, size: int) -> None:
+        """Have *size* bytes again, as before a `resize` since which nothing was written behind them."""
+        self._demand_writable()
+        if size % SECTOR or not 0 <= size <= self._size:
+            raise InvalidRequest(self.path, f"{size} bytes is no size that its {self._size} bytes grew from")
+        self._dirty = True
+        self._file.truncate(size)
+        self._size = size
+
     def close(self) -> None:
         """Flush and release the file; an error of the flush comes after the release."""
         try:

@@ -30,6 +30,7 @@ class Phase(enum.Enum):
     REPLY = "reply"
     NOTE = "note"
     COPY = "copy"
+    RESIZE = "resize"
     WAIT = "wait"
 
 

@@ -329,6 +329,19 @@ class Qcow2Image:
             error.effect = Effect.UNKNOWN
             raise
 
+    def take_back_growth(self, size: int) -> None:
+        """Give the disk the smaller *size* again, bytes, that it had before a `resize`; durable.
+
+        For somebody who knows that nothing was written behind *size* since.  After an error the disk has
+        that size, and from the next flush on so has the file.
+        """
+        self._check_write(0, 0)
+        if not 0 <= size <= self.size or size % SECTOR:
+            raise InvalidRequest(self.path, f"{size} bytes is no size that its {self.size} bytes grew from")
+        self.size = size
+        self._anchor.revert(size=size)
+        self.flush()
+
     def _hide(self, start: int, end: int) -> None:
         """Zero what would show in the new part: the rest of the old last cluster, and a longer backing."""
         shown = min(end, round_up(start, self._shape.cluster_size))

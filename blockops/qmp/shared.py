@@ -4,6 +4,7 @@ from blockops.commands.mirror import DriveMirror, drive_mirror
 from blockops.commands.profile import Profile
 from blockops.commands.query import query_block
 from blockops.commands.reopen import DriveReopen, drive_reopen
+from blockops.commands.resize import BlockResize, block_resize
 from blockops.commands.snapshot import SnapshotSync, snapshot_sync
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Handler, NoArguments
@@ -48,6 +49,11 @@ def mirror_command(handler: Handler) -> Command:
     )
 
 
+def resize_command(handler: Handler) -> Command:
+    """Return `block_resize`, spelt as QEMU spells it; on nobody's page."""
+    return Command("block_resize", BlockResize, handler, "Let the disk of one device grow.", "our choice")
+
+
 def query_command(machine: Machine, *, frozen: bool = False) -> Command:
     """Return `query-block`; *frozen*: its rows say whether the device is frozen (our choice)."""
 
@@ -82,3 +88,12 @@ def plain_mirror(machine: Machine, profile: Profile) -> Command:
         return drive_mirror(machine, profile, wanted)
 
     return mirror_command(handler)
+
+
+def plain_resize(machine: Machine, profile: Profile) -> Command:
+    """Return `block_resize` that runs at once."""
+
+    def handler(client: Client, wanted: BlockResize) -> Steps[object]:
+        return block_resize(machine, profile, wanted)
+
+    return resize_command(handler)

@@ -4,6 +4,7 @@ import attrs
 
 from blockops.commands.profile import Mode, Profile
 from blockops.commands.reopen import DriveReopen, drive_reopen
+from blockops.commands.resize import BlockResize, block_resize
 from blockops.commands.snapshot import SnapshotSync, snapshot_sync
 from blockops.machine import Machine
 from blockops.qmp.command import Client
@@ -47,3 +48,7 @@ class DriveMigration:
     ) -> None:
         """Put a new overlay on one device (`blockdev-snapshot-sync`)."""
         run(snapshot_sync(self.machine, self.profile, SnapshotSync(device, snapshot_file, format, mode)))
+
+    def resize(self, device: str, size: int) -> None:
+        """Let the disk of one device grow to *size* bytes (`block_resize`)."""
+        run(block_resize(self.machine, self.profile, BlockResize(device, size)))

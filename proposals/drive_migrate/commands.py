@@ -15,7 +15,7 @@ from blockops.commands.profile import Mode, Profile
 from blockops.commands.snapshot import SnapshotAction
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Event, by_name
-from blockops.qmp.shared import plain_reopen, plain_snapshot, query_command
+from blockops.qmp.shared import plain_reopen, plain_resize, plain_snapshot, query_command
 from blockops.steps import Steps
 from proposals.drive_migrate.arguments import DriveMigrate
 
@@ -41,6 +41,7 @@ class DriveMigrateCommands:
             ),
             plain_reopen(self.machine, self.profile),
             plain_snapshot(self.machine, self.profile),
+            plain_resize(self.machine, self.profile),
             query_command(self.machine),
         )
 

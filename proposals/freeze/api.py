@@ -5,6 +5,7 @@ import attrs
 from blockops.commands.mirror import DriveMirror, drive_mirror
 from blockops.commands.profile import Mode, Profile
 from blockops.commands.reopen import DriveReopen, drive_reopen
+from blockops.commands.resize import BlockResize, block_resize
 from blockops.commands.snapshot import SnapshotSync, snapshot_sync
 from blockops.machine import Machine
 from blockops.qmp.command import Client
@@ -50,3 +51,7 @@ class Freezer:
     def mirror(self, device: str, dest: str, format: str | None = None, mode: Mode | None = None) -> None:
         """Send the guest's writes to a second image as well (`drive-mirror`)."""
         run(drive_mirror(self.machine, self.profile, DriveMirror(device, dest, format, mode)))
+
+    def resize(self, device: str, size: int) -> None:
+        """Let the disk of one device grow to *size* bytes (`block_resize`)."""
+        run(block_resize(self.machine, self.profile, BlockResize(device, size)))

@@ -13,7 +13,7 @@ import attrs
 from blockops.commands.profile import Profile
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Event, by_name
-from blockops.qmp.shared import plain_mirror, plain_reopen, plain_snapshot, query_command
+from blockops.qmp.shared import plain_mirror, plain_reopen, plain_resize, plain_snapshot, query_command
 from blockops.steps import Phase, Step, Steps
 from proposals.freeze.arguments import BlockdevFreeze, BlockdevUnfreeze
 from proposals.freeze.state import Freezes, Move
@@ -52,6 +52,7 @@ class FreezeCommands:
             plain_snapshot(self.machine, self.profile),
             plain_reopen(self.machine, self.profile),
             plain_mirror(self.machine, self.profile),
+            plain_resize(self.machine, self.profile),
             query_command(self.machine, frozen=True),
         )
 

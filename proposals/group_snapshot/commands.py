@@ -16,7 +16,7 @@ from blockops.device import drain, resume
 from blockops.errors import DeviceInUse, InvalidRequest, OpenFileFailed
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Event, by_name
-from blockops.qmp.shared import plain_snapshot, query_command
+from blockops.qmp.shared import plain_resize, plain_snapshot, query_command
 from blockops.steps import Steps
 from proposals.group_snapshot.arguments import GroupSnapshotSync, SnapshotDev
 
@@ -42,6 +42,7 @@ class GroupSnapshotCommands:
                 extensions=("devlist[].mode",),
             ),
             plain_snapshot(self.machine, self.profile),
+            plain_resize(self.machine, self.profile),
             query_command(self.machine),
         )
 

@@ -5,6 +5,7 @@ import attrs
 from blockops.commands.mirror import DriveMirror
 from blockops.commands.profile import Mode, Profile
 from blockops.commands.reopen import DriveReopen
+from blockops.commands.resize import BlockResize
 from blockops.commands.snapshot import SnapshotSync
 from blockops.machine import Machine
 from blockops.qmp.command import Client
@@ -54,3 +55,7 @@ class Transaction:
     def mirror(self, device: str, dest: str, format: str | None = None, mode: Mode | None = None) -> None:
         """Send the guest's writes to a second image as well (`drive-mirror`)."""
         run(self.commands.mirror(self.client, DriveMirror(device, dest, format, mode)))
+
+    def resize(self, device: str, size: int) -> None:
+        """Let the disk of one device grow to *size* bytes (`block_resize`)."""
+        run(self.commands.resize(self.client, BlockResize(device, size)))

@@ -13,11 +13,18 @@ from blockops.commands.action import Action, abort_all, prepare_all, switch_all,
 from blockops.commands.mirror import DriveMirror, MirrorAction, drive_mirror, mirror_action
 from blockops.commands.profile import Profile
 from blockops.commands.reopen import DriveReopen, drive_reopen, reopen_action
+from blockops.commands.resize import BlockResize, block_resize, resize_action
 from blockops.commands.snapshot import SnapshotAction, SnapshotSync, snapshot_action, snapshot_sync
 from blockops.errors import UndefinedError
 from blockops.machine import Machine, in_order
 from blockops.qmp.command import Client, Command, Event, by_name
-from blockops.qmp.shared import mirror_command, query_command, reopen_command, snapshot_command
+from blockops.qmp.shared import (
+    mirror_command,
+    query_command,
+    reopen_command,
+    resize_command,
+    snapshot_command,
+)
 from blockops.steps import Phase, Step, Steps
 from proposals.transaction.arguments import AbortTransaction, CommitTransaction, StartTransaction
 from proposals.transaction.state import Move, Session
@@ -62,6 +69,7 @@ class TransactionCommands:
             snapshot_command(self.snapshot),
             reopen_command(self.reopen),
             mirror_command(self.mirror),
+            resize_command(self.resize),
             query_command(self.machine),
         )
 
@@ -90,6 +98,13 @@ class TransactionCommands:
             yield from self._enrol(client, mirror_action(self.machine, self.profile, wanted, user=USER))
         else:
             yield from drive_mirror(self.machine, self.profile, wanted)
+
+    def resize(self, client: Client, wanted: BlockResize) -> Steps[None]:
+        """Queue a resize, or outside a transaction of *client* do it at once."""
+        if self.session.is_open_for(client):
+            yield from self._enrol(client, resize_action(self.machine, wanted, user=USER))
+        else:
+            yield from block_resize(self.machine, self.profile, wanted)
 
     def commit(self, client: Client, wanted: CommitTransaction) -> Steps[None]:
         """Make everything that is queued visible; after an error nothing is, and the transaction is over."""

@@ -5,6 +5,7 @@ import pytest
 
 from blockops.commands.profile import Mode
 from blockops.commands.reopen import DriveReopen
+from blockops.commands.resize import BlockResize
 from blockops.qmp.errors import BadMessage
 from blockops.qmp.schema import parse
 from proposals.drive_migrate import DriveMigrate
@@ -48,6 +49,8 @@ def test_a_name_of_the_patches_is_an_alias() -> None:
         ),
         (DriveReopen, {"device": "d0", "source": "/s", "mode": "x"}, "'mode' does not accept value 'x'"),
         (DriveReopen, {"device": "d0", "source": "/s", "mode": ["x"]}, "type for 'mode', expected: string"),
+        (BlockResize, {"device": "d0", "size": "1"}, "Invalid parameter type for 'size', expected: integer"),
+        (BlockResize, {"device": "d0", "size": True}, "type for 'size', expected: integer"),
         (DriveReopen, [], "QMP input member 'arguments' must be a JSON object"),
         (DriveReopen, {"snapshot_file": "/s"}, "Parameter 'snapshot_file' is unexpected"),
         (GroupSnapshotSync, {"devlist": {}}, "Invalid parameter type for 'devlist', expected: array"),
@@ -68,7 +71,7 @@ def test_what_does_not_fit_is_named(arguments: type, given: object, sentence: st
 def test_a_parameter_without_a_json_form_is_our_own_mistake() -> None:
     @attrs.frozen
     class Broken:
-        number: int
+        number: float
 
     with pytest.raises(AssertionError):
         parse(Broken, {"number": "1"}, {})
