@@ -115,17 +115,26 @@ class InvalidRequest(BlockError):
         return f"{self.subject}: {self.problem}"
 
 
-@attrs.define(eq=False)
-class CommandError(BlockError):
-    """A command failed; the subclasses are the error classes of QMP in 2012.
+@attrs.frozen
+class Leftover:
+    """A file that a command made for *device*, should have removed again, and could not remove."""
 
-    *leftovers*: files that the command made, should have removed again, and could not remove.
-    """
-
-    leftovers: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    filename: str
+    device: str
+    cause: BlockError
 
     def __str__(self) -> str:
-        return self.message + "".join(f"; could not remove '{name}'" for name in self.leftovers)
+        return f"could not remove '{self.filename}' of device '{self.device}'{because(self.cause)}"
+
+
+@attrs.define(eq=False)
+class CommandError(BlockError):
+    """A command failed; the subclasses are the error classes of QMP in 2012."""
+
+    leftovers: tuple[Leftover, ...] = attrs.field(default=(), kw_only=True)
+
+    def __str__(self) -> str:
+        return "; ".join([self.message, *map(str, self.leftovers)])
 
 
 @attrs.define(eq=False)

@@ -17,6 +17,7 @@ from blockops.errors import (
     ImageError,
     InvalidBlockFormat,
     InvalidRequest,
+    Leftover,
     OpenFileFailed,
     UndefinedError,
     UnsupportedFeature,
@@ -42,8 +43,15 @@ EXAMPLES: dict[str, BlockError] = {
     ),
     "An I/O error has occurred on device 'd0'": DeviceIOError("d0"),
     "That is not allowed": UndefinedError("That is not allowed"),
-    "That is not allowed; could not remove '/vm/s0'; could not remove '/vm/s1'": UndefinedError(
-        "That is not allowed", leftovers=("/vm/s0", "/vm/s1")
+    (
+        "That is not allowed; could not remove '/vm/s0' of device 'd0': /vm/s0: unlink: Permission denied; "
+        "could not remove '/vm/s1' of device 'd1': /vm/s1: unlink: Input/output error"
+    ): UndefinedError(
+        "That is not allowed",
+        leftovers=(
+            Leftover("/vm/s0", "d0", HostError("unlink", "/vm/s0", errno.EACCES)),
+            Leftover("/vm/s1", "d1", HostError("unlink", "/vm/s1", errno.EIO)),
+        ),
     ),
 }
 

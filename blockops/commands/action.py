@@ -11,7 +11,7 @@ from typing import Protocol
 
 from blockops.commands.profile import Profile
 from blockops.device import Device, drain, resume
-from blockops.errors import BlockError, CommandError, DeviceInUse, DeviceIOError
+from blockops.errors import BlockError, CommandError, DeviceInUse, DeviceIOError, Leftover
 from blockops.machine import Machine
 from blockops.steps import Phase, Step, Steps
 
@@ -35,7 +35,7 @@ class Action(Protocol):
     def revert(self) -> Steps[None]:
         """Switch back after a commit."""
 
-    def abort(self) -> Steps[tuple[str, ...]]:
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
         """Drop what was prepared; return the files that should have gone and could not be removed."""
 
     def finish(self) -> None:
@@ -131,9 +131,9 @@ def _revert_all(committed: Sequence[Action]) -> Steps[None]:
             continue  # 2012 reported the first error only; the device is dead, the others still go back
 
 
-def abort_all(actions: Sequence[Action]) -> Steps[tuple[str, ...]]:
+def abort_all(actions: Sequence[Action]) -> Steps[tuple[Leftover, ...]]:
     """Abort in reverse order; return the files that could not be removed."""
-    leftovers: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
     for action in reversed(actions):
         leftovers += yield from action.abort()
     return leftovers

@@ -10,7 +10,7 @@ import attrs
 from blockops.commands.action import flush_device, usable_device
 from blockops.commands.images import naming
 from blockops.commands.profile import Profile, opening
-from blockops.errors import BlockError, InvalidRequest, OpenFileFailed
+from blockops.errors import BlockError, InvalidRequest, Leftover, OpenFileFailed
 from blockops.graph.formats import open_node
 from blockops.graph.node import ImageNode, Node
 from blockops.machine import Machine
@@ -71,7 +71,7 @@ class Exchange:
         yield from self._close()
         yield from self._reopen_old()
 
-    def abort(self) -> Steps[tuple[str, ...]]:
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
         """Nothing was prepared, and 2012 removed no file."""
         yield from ()
         return ()

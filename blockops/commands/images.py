@@ -14,7 +14,14 @@ from collections.abc import Iterator
 import attrs
 
 from blockops.commands.profile import Profile, opening
-from blockops.errors import BlockError, HostError, InvalidRequest, OpenFileFailed, UnsupportedFeature
+from blockops.errors import (
+    BlockError,
+    HostError,
+    InvalidRequest,
+    Leftover,
+    OpenFileFailed,
+    UnsupportedFeature,
+)
 from blockops.graph.formats import NewImage, create_image, open_node
 from blockops.graph.node import ImageNode, Node
 from blockops.machine import Machine
@@ -115,22 +122,22 @@ class Images:
         if self.machine.graph.opened(path) is not None:
             raise InvalidRequest(path, "it is in use by this machine already")
 
-    def remove(self) -> Steps[tuple[str, ...]]:
+    def remove(self) -> Steps[tuple[Leftover, ...]]:
         """Remove what was created (hardened; 2012 removed nothing); return what could not be removed."""
-        leftovers: list[str] = []
+        leftovers: list[Leftover] = []
         while self.created:
             filename = self.created.pop()
-            if not self._unlinked(filename):
-                leftovers.append(filename)
+            leftovers += self._unlinked(filename)
             yield Step(Phase.UNLINK, filename)
         return tuple(leftovers)
 
-    def _unlinked(self, filename: str) -> bool:
+    def _unlinked(self, filename: str) -> list[Leftover]:
         try:
             self.machine.host.unlink(filename)
         except HostError as error:
-            return error.code == errno.ENOENT
-        return True
+            if error.code != errno.ENOENT:
+                return [Leftover(filename, self.device, error)]
+        return []
 
 
 def refuse_other_size(node: ImageNode, size: int) -> None:

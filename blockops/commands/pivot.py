@@ -9,7 +9,7 @@ from blockops.commands.action import flush_device, usable_device
 from blockops.commands.images import Images, naming
 from blockops.commands.profile import Profile
 from blockops.device import Device
-from blockops.errors import CommandError
+from blockops.errors import CommandError, Leftover
 from blockops.graph.change import Change, Plan
 from blockops.graph.graph import refuse_long_chain
 from blockops.graph.node import ImageNode, Node
@@ -81,7 +81,7 @@ class Pivot(abc.ABC):
         self.plan.revert()
         yield Step(Phase.PIVOT, self.device)
 
-    def abort(self) -> Steps[tuple[str, ...]]:
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
         self.plan.abandon()
         yield Step(Phase.CLOSE, self.device)
         return (yield from self.images.remove())

@@ -144,11 +144,12 @@ class _Decoder:
         data = self._data
         if data[:4] != MAGIC:
             raise self._error("header", 0, f"not a qcow2 image: it begins with {data[:4]!r}")
-        self._check(len(data) >= V2_LENGTH, 0, "length of the file", self._file_size)
+        self._check_end(V2_LENGTH, self._file_size, 0, "length of the file", self._file_size)
         version = int.from_bytes(data[4:8], "big")
         if version not in (2, 3):
             raise UnsupportedFeature(self._path, f"qcow2 version {version}")
-        self._check(version == 2 or len(data) >= V3_LENGTH, 0, "length of the file", self._file_size)
+        end = V2_LENGTH if version == 2 else V3_LENGTH
+        self._check_end(end, self._file_size, 0, "length of the file", self._file_size)
 
     def _read_version_3(self) -> None:
         self._incompatible = self._compatible = self._autoclear = 0
@@ -218,8 +219,10 @@ class _Decoder:
         self._check(self._size < 1 << 63, 24, "size", self._size)
         self._check(self._l1_offset & shape.cluster_mask == 0, 40, "offset of the L1 table", self._l1_offset)
         length = self._l1_entries * ENTRY_SIZE
-        good = length <= MAX_L1_BYTES and self._l1_offset + length <= self._file_size
-        self._check(good, 36, "size of the L1 table", self._l1_entries)
+        self._check(length <= MAX_L1_BYTES, 36, "size of the L1 table", self._l1_entries)
+        self._check_end(
+            self._l1_offset + length, self._file_size, 36, "size of the L1 table", self._l1_entries
+        )
         self._check(
             self._l1_entries >= shape.l1_entries(self._size), 36, "size of the L1 table", self._l1_entries
         )
@@ -234,8 +237,9 @@ class _Decoder:
         )
         length = self._table_clusters << self._cluster_bits
         limit = max(MAX_REFCOUNT_TABLE_BYTES, shape.cluster_size)
-        good = 0 < length <= limit and offset + length <= round_up(self._file_size, shape.cluster_size)
-        self._check(good, 56, "clusters of the refcount table", self._table_clusters)
+        self._check(0 < length <= limit, 56, "clusters of the refcount table", self._table_clusters)
+        room = round_up(self._file_size, shape.cluster_size)
+        self._check_end(offset + length, room, 56, "clusters of the refcount table", self._table_clusters)
 
     def _check_snapshots(self, shape: Geometry) -> None:
         if self._snapshots == 0:
@@ -244,8 +248,8 @@ class _Decoder:
         self._check(
             offset > 0 and offset & shape.cluster_mask == 0, 64, "offset of the snapshot table", offset
         )
-        good = offset + self._snapshots * _SNAPSHOT_MINIMUM <= self._file_size
-        self._check(good, 60, "number of snapshots", self._snapshots)
+        end = offset + self._snapshots * _SNAPSHOT_MINIMUM
+        self._check_end(end, self._file_size, 60, "number of snapshots", self._snapshots)
 
     def _extensions(self, shape: Geometry) -> tuple[Extension, ...]:
         """Spec: "Header extensions"; the area ends at its end mark or where the backing name starts."""
@@ -272,6 +276,12 @@ class _Decoder:
         if self._backing_offset == 0:
             return None
         return _text(self._data[self._backing_offset : self._backing_offset + self._backing_length])
+
+    def _check_end(self, end: int, room: int, offset: int, field: str, value: int) -> None:
+        """Raise where what *field* describes would end at *end*, behind the *room* that the file has."""
+        if end > room:
+            cut = f"it would end at byte {end}, the file is truncated at {self._file_size}"
+            raise self._error("header", offset, f"{field} cannot be {value}: {cut}")
 
     def _check(self, good: bool, offset: int, field: str, value: int) -> None:
         if not good:

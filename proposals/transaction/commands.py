@@ -15,7 +15,7 @@ from blockops.commands.profile import Profile
 from blockops.commands.reopen import DriveReopen, drive_reopen, reopen_action
 from blockops.commands.resize import BlockResize, block_resize, resize_action
 from blockops.commands.snapshot import SnapshotAction, SnapshotSync, snapshot_action, snapshot_sync
-from blockops.errors import UndefinedError
+from blockops.errors import Leftover, UndefinedError
 from blockops.machine import Machine, in_order
 from blockops.qmp.command import Client, Command, Event, by_name
 from blockops.qmp.shared import (
@@ -128,7 +128,7 @@ class TransactionCommands:
             self.session.move(Move.DISCONNECT, client)
             yield from self._drop_queue(client)
 
-    def _drop_queue(self, client: Client) -> Steps[tuple[str, ...]]:
+    def _drop_queue(self, client: Client) -> Steps[tuple[Leftover, ...]]:
         try:
             return (yield from abort_all(self.queue))
         finally:

@@ -117,8 +117,11 @@ def test_a_file_that_cannot_be_removed_is_named(hardened: World) -> None:
     hardened.host.fail("open", "/vm/s0", code=errno.EMFILE)
     hardened.host.fail("unlink", "/vm/s0")
     error = error_of(snapshot(hardened))
-    assert error.leftovers == ("/vm/s0",)
-    assert str(error).endswith("/vm/s0: open: Too many open files; could not remove '/vm/s0'")
+    assert [left.filename for left in error.leftovers] == ["/vm/s0"]
+    assert str(error).endswith(
+        "/vm/s0: open: Too many open files; "
+        "could not remove '/vm/s0' of device 'd0': /vm/s0: unlink: Input/output error"
+    )
 
 
 def test_a_failed_flush_of_the_device_fails_it_before_the_pivot(hardened: World) -> None:

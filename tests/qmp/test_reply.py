@@ -11,6 +11,7 @@ from blockops.errors import (
     HostError,
     InvalidBlockFormat,
     InvalidRequest,
+    Leftover,
     OpenFileFailed,
     UndefinedError,
 )
@@ -18,6 +19,7 @@ from blockops.qmp.errors import CommandNotFound, InvalidParameterType, MissingPa
 from blockops.qmp.reply import Style, error_reply
 
 FULL = HostError("write", "/vm/s1", 28, 512)
+STUCK = HostError("unlink", "/vm/s0", 13)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +70,12 @@ def test_2012_could_not_tell_a_full_disk_from_a_missing_right() -> None:
             "Could not open '/vm/s1' for device 'd1': /vm/s1: write at offset 512: No space left on device",
         ),
         (
-            OpenFileFailed("/vm/s1", "d1", FULL, leftovers=("/vm/s0",)),
+            OpenFileFailed("/vm/s1", "d1", FULL, leftovers=(Leftover("/vm/s0", "d0", STUCK),)),
             "GenericError",
             (
                 "Could not open '/vm/s1' for device 'd1': /vm/s1: write at offset 512: "
-                "No space left on device; could not remove '/vm/s0'"
+                "No space left on device; could not remove '/vm/s0' of device 'd0': /vm/s0: unlink: "
+                "Permission denied"
             ),
         ),
         (

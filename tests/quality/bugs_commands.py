@@ -19,7 +19,7 @@ from blockops.commands.profile import Profile, opening
 from blockops.commands.reopen import ReopenAction
 from blockops.commands.snapshot import snapshot_action
 from blockops.device import Device, drain, resume
-from blockops.errors import CommandError
+from blockops.errors import CommandError, Leftover
 from blockops.graph.blkmirror import MirrorNode
 from blockops.graph.formats import NewImage, Opening
 from blockops.graph.node import ImageNode, Node
@@ -156,7 +156,7 @@ def mirror_of_the_source_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_unlinked(patch: pytest.MonkeyPatch) -> None:
-    def lazy(images: Images) -> Steps[tuple[str, ...]]:
+    def lazy(images: Images) -> Steps[tuple[Leftover, ...]]:
         yield from ()
         return ()
 
@@ -182,7 +182,7 @@ def reservation_kept(patch: pytest.MonkeyPatch) -> None:
 
 
 def leaked_handle(patch: pytest.MonkeyPatch) -> None:
-    def careless(action: Pivot) -> Steps[tuple[str, ...]]:
+    def careless(action: Pivot) -> Steps[tuple[Leftover, ...]]:
         action.plan.revert()
         yield from ()
         return (yield from action.images.remove())
@@ -193,7 +193,7 @@ def leaked_handle(patch: pytest.MonkeyPatch) -> None:
 def roll_back_closes_the_guest_s_image(patch: pytest.MonkeyPatch) -> None:
     honest = Pivot.abort
 
-    def heavy_handed(action: Pivot) -> Steps[tuple[str, ...]]:
+    def heavy_handed(action: Pivot) -> Steps[tuple[Leftover, ...]]:
         top = action.machine.device(action.device).top
         leftovers = yield from honest(action)
         if top is not None:

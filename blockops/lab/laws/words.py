@@ -78,8 +78,9 @@ def _unnamed(evidence: Evidence, exchange: Exchange, code: int | None) -> Iterat
         yield f"{said} and does not name the device {owner}", "device"
     if code is not None and os.strerror(code) not in text:
         yield f"{said} and does not name the cause, {os.strerror(code)}", "cause"
+    guilty = {owner_of(evidence, one) for one in exchange.hits}
     for disk in evidence.case.world.disks():
-        if owner is not None and disk.device != owner and f"'{disk.device}'" in text:
+        if owner is not None and disk.device not in guilty and f"'{disk.device}'" in text:
             yield f"{said} and names {disk.device}, which is innocent", "innocent"
 
 
