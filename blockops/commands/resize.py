@@ -13,7 +13,7 @@ import attrs
 
 from blockops.commands.action import flush_device, held_still, prepare_all, switch_all, usable_device
 from blockops.commands.profile import Profile
-from blockops.errors import BlockError, CommandError, DeviceIOError, UndefinedError
+from blockops.errors import BlockError, CommandError, DeviceIOError, Leftover, UndefinedError
 from blockops.graph.node import ImageNode
 from blockops.machine import Machine
 from blockops.steps import Phase, Step, Steps
@@ -67,7 +67,7 @@ class ResizeAction:
                 node.image.take_back_growth(before)
         yield Step(Phase.RESIZE, self.device)
 
-    def abort(self) -> Steps[tuple[str, ...]]:
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
         """Nothing was made."""
         yield from ()
         return ()
