@@ -125,6 +125,18 @@ class ReopenAction(Pivot):
         how = attrs.evolve(opening(self.profile), writable=False)
         return open_node(self.machine.graph, self.machine.host, path, format, how)
 
+    def secure(self) -> Steps[None]:
+        """Flush as every pivot does, but not where only filters go away.
+
+        The guest's data stay in the image that they are in; a mirror can thus be dropped from a disk that
+        cannot be flushed (our choice).
+        """
+        top = self.machine.device(self.device).top
+        if top is not None and top.source is self._new:
+            yield Step(Phase.CHECK, self.device)
+        else:
+            yield from super().secure()
+
     def _prepared(self) -> Sequence[tuple[str, ImageNode]]:
         assert self._new is not None, "secured before it was prepared"
         return [(self.filename, self._new)]

@@ -138,6 +138,15 @@ def test_a_target_whose_backing_is_missing_stays_a_target(hardened: World) -> No
     assert hardened.chain() == ["d0.qcow2"]
 
 
+def test_a_mirror_can_be_dropped_from_a_disk_that_cannot_be_flushed(hardened: World) -> None:
+    run(drive_mirror(hardened.machine, Profile.HARDENED, DriveMirror("d0", "/vm/m0")))
+    hardened.device("d0").write(0, b"unflushed")
+    hardened.host.fail("flush", "/vm/d0.qcow2")
+    run(reopen(hardened, "/vm/d0.qcow2"))
+    assert hardened.chain() == ["d0.qcow2"]
+    assert hardened.device("d0").read(0, 9) == b"unflushed"
+
+
 def test_back_onto_the_source_it_ends_the_mirror(hardened: World) -> None:
     run(drive_mirror(hardened.machine, Profile.HARDENED, DriveMirror("d0", "/vm/m0")))
     trace(reopen(hardened, "/vm/d0.qcow2"))
