@@ -124,6 +124,17 @@ class Qcow2Image:
             return _read_padded(self.backing, offset, length)
         return bytes(length)
 
+    def holds(self, offset: int, length: int) -> bool:
+        """Return whether any byte of that range is this image's own, be it zero, and not its backing's."""
+        self._check_range(offset, length)
+        end = offset + length
+        while offset < end:
+            kind, _, run = self._find(offset, end - offset)
+            if kind is not _UNALLOCATED:
+                return True
+            offset += run
+        return False
+
     def _check_range(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.size:
             problem = f"{length} bytes at offset {offset} lie outside its {self.size} bytes"

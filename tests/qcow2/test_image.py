@@ -99,6 +99,17 @@ def test_a_disk_only_grows_and_in_whole_sectors() -> None:
     assert image.size == SIZE + 512
 
 
+def test_an_image_holds_what_was_written_to_it_even_zeros_and_not_what_its_backing_has() -> None:
+    _, image = new(backing=Reads())
+    assert not image.holds(0, SIZE)
+    image.write(2 * CLUSTER + 7, b"x")
+    image.write_zeroes(5 * CLUSTER, CLUSTER)
+    held = [n for n in range(SIZE // CLUSTER) if image.holds(n * CLUSTER, CLUSTER)]
+    assert held == [2, 5]
+    assert image.holds(CLUSTER, CLUSTER + 1)
+    assert not image.holds(3 * CLUSTER, 2 * CLUSTER)
+
+
 def test_growing_over_a_longer_backing_shows_zeros() -> None:
     file, _ = new(size=CLUSTER + 512, backing=Reads())
     image = Qcow2Image.open(file, writable=True, backing=Reads())
