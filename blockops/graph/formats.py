@@ -107,6 +107,20 @@ def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Openin
     graph.adopt(below)
 
 
+def hang_over_recorded(graph: Graph, folder: HostFolder, node: ImageNode, how: Opening) -> None:
+    """Open the chain that the header of *node* records and hang the node over it, which has none by now.
+
+    After an error it has none still, and nothing stays open.
+    """
+    try:
+        _open_backing(graph, folder, node, how, {node.path})
+    except BlockError:
+        below, node.backing = node.backing, None
+        if below is not None:
+            _drop(below.source)
+        raise
+
+
 def _drop(node: ImageNode) -> None:
     """Release *node* and what was opened below it: no shared node is there, for that would end the opening.
 
