@@ -172,6 +172,17 @@ class DeviceHasNoMedium(CommandError):
 
 
 @attrs.define(eq=False)
+class DeviceNotActive(CommandError):
+    """No job is at work on the device."""
+
+    device: str
+
+    @property
+    def message(self) -> str:
+        return f"Device '{self.device}' has no active job"
+
+
+@attrs.define(eq=False)
 class InvalidBlockFormat(CommandError):
     """No image format has this name."""
 

@@ -5,6 +5,7 @@ what the host's files hold remains.
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import attrs
 
@@ -13,13 +14,26 @@ from blockops.errors import BlockError, DeviceInUse, DeviceNotFound
 from blockops.graph.formats import Opening, open_node
 from blockops.graph.graph import Graph
 from blockops.host.api import HostFolder
+from blockops.steps import Step
+
+
+class Background(Protocol):
+    """Work that goes on between commands; whoever runs the machine steps it."""
+
+    @property
+    def device(self) -> str:
+        """The name of the device that it works on."""
+
+    def step(self) -> Step | None:
+        """Take one step and return it, or None where there is nothing to do now."""
 
 
 @attrs.define(eq=False)
 class Machine:
     """Devices by name, in the order in which they were attached.
 
-    *cluster_size*, in bytes, is what new overlays are made with (QEMU's default is 64 KiB).
+    *cluster_size*, in bytes, is what new overlays are made with (QEMU's default is 64 KiB).  *background*
+    is what goes on besides, oldest first.
     """
 
     host: HostFolder
@@ -27,6 +41,7 @@ class Machine:
     graph: Graph = attrs.field(factory=Graph)
     devices: dict[str, Device] = attrs.field(factory=dict)
     opening: Opening = Opening()
+    background: list[Background] = attrs.field(factory=list)
 
     def attach(
         self, name: str, filename: str | None, format: str | None = None, *, read_only: bool = False
@@ -77,7 +92,11 @@ class Machine:
                 top.flush()
 
     def close(self) -> tuple[BlockError, ...]:
-        """Take every medium out, drop what is prepared, close all images; return the errors of closing."""
+        """Take every medium out, drop what is prepared and what goes on, close all images.
+
+        Returns the errors of closing.
+        """
+        self.background.clear()
         for plan in tuple(self.graph.plans):
             plan.settle()
         for name in self.graph.tops:

@@ -14,6 +14,7 @@ from blockops.errors import (
     DeviceHasNoMedium,
     DeviceInUse,
     DeviceIOError,
+    DeviceNotActive,
     DeviceNotFound,
     InvalidBlockFormat,
     OpenFileFailed,
@@ -45,7 +46,7 @@ def error_reply(error: BlockError, style: Style) -> Json:
 
 def _of_today(error: BlockError) -> Json:
     name = type(error).__name__
-    kept = isinstance(error, CommandNotFound | DeviceNotFound)
+    kept = isinstance(error, CommandNotFound | DeviceNotActive | DeviceNotFound)
     return {"class": name if kept else "GenericError", "desc": str(error)}
 
 
@@ -58,6 +59,11 @@ TEMPLATES: Mapping[type[BlockError], Template] = {
     DeviceHasNoMedium: (
         "DeviceHasNoMedium",
         "Device '{device}' has no medium",
+        lambda e: {"device": e.device},
+    ),
+    DeviceNotActive: (
+        "DeviceNotActive",
+        "Device '{device}' has not been activated",
         lambda e: {"device": e.device},
     ),
     InvalidBlockFormat: ("InvalidBlockFormat", "Invalid block format '{name}'", lambda e: {"name": e.name}),

@@ -1,9 +1,9 @@
 """From a JSON object to a command's typed arguments, with QAPI's sentences for what does not fit.
 
 An arguments class is an attrs class: its fields are the parameters (`snapshot_file` is spelt
-"snapshot-file"), a default makes one optional.  Types are str, int, an enumeration of words, `X | None`, a
-tuple of one type, and other such classes.  cattrs is not used here: it converts (a number where a string
-is due), and a server must refuse.
+"snapshot-file"), a default makes one optional.  Types are str, int, bool, an enumeration of words,
+`X | None`, a tuple of one type, and other such classes.  cattrs is not used here: it converts (a number
+where a string is due), and a server must refuse.
 """
 
 import enum
@@ -75,12 +75,20 @@ def _parse_value(wanted: Any, value: object, name: str) -> object:
         return _parse_object(wanted, value, f"{name}.")
     if wanted is int:
         return _parse_integer(value, name)
+    if wanted is bool:
+        return _parse_boolean(value, name)
     return _parse_word(wanted, value, name)
 
 
 def _parse_integer(value: object, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidParameterType(name, "integer")
+    return value
+
+
+def _parse_boolean(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidParameterType(name, "boolean")
     return value
 
 

@@ -7,6 +7,7 @@ from blockops.errors import (
     DeviceHasNoMedium,
     DeviceInUse,
     DeviceIOError,
+    DeviceNotActive,
     DeviceNotFound,
     HostError,
     InvalidBlockFormat,
@@ -26,6 +27,7 @@ STUCK = HostError("unlink", "/vm/s0", 13)
     ("error", "expected"),
     [
         (DeviceNotFound("x"), ("DeviceNotFound", "Device 'x' not found", {"device": "x"})),
+        (DeviceNotActive("x"), ("DeviceNotActive", "Device 'x' has not been activated", {"device": "x"})),
         (DeviceInUse("x", "a job"), ("DeviceInUse", "Device 'x' is in use", {"device": "x"})),
         (DeviceHasNoMedium("x"), ("DeviceHasNoMedium", "Device 'x' has no medium", {"device": "x"})),
         (
@@ -63,6 +65,7 @@ def test_2012_could_not_tell_a_full_disk_from_a_missing_right() -> None:
     ("error", "name", "desc"),
     [
         (DeviceNotFound("x"), "DeviceNotFound", "Device 'x' not found"),
+        (DeviceNotActive("x"), "DeviceNotActive", "Device 'x' has no active job"),
         (CommandNotFound("eject"), "CommandNotFound", "The command eject has not been found"),
         (
             OpenFileFailed("/vm/s1", "d1", FULL),

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from blockops.commands.block_jobs import CancelJob
 from blockops.commands.profile import Mode
 from blockops.commands.reopen import DriveReopen
 from blockops.commands.resize import BlockResize
@@ -23,6 +24,10 @@ def test_lists_and_words_are_typed() -> None:
     given = {"devlist": [{"device": "d0", "snapshot-file": "/s", "mode": "existing"}]}
     expected = GroupSnapshotSync((SnapshotDev("d0", "/s", "qcow2", Mode.EXISTING),))
     assert parse(GroupSnapshotSync, given, {}) == expected
+
+
+def test_a_truth_value_is_one() -> None:
+    assert parse(CancelJob, {"device": "d0", "force": True}, {}) == CancelJob("d0", force=True)
 
 
 def test_a_name_of_the_patches_is_an_alias() -> None:
@@ -51,6 +56,7 @@ def test_a_name_of_the_patches_is_an_alias() -> None:
         (DriveReopen, {"device": "d0", "source": "/s", "mode": ["x"]}, "type for 'mode', expected: string"),
         (BlockResize, {"device": "d0", "size": "1"}, "Invalid parameter type for 'size', expected: integer"),
         (BlockResize, {"device": "d0", "size": True}, "type for 'size', expected: integer"),
+        (CancelJob, {"device": "d0", "force": 1}, "type for 'force', expected: boolean"),
         (DriveReopen, [], "QMP input member 'arguments' must be a JSON object"),
         (DriveReopen, {"snapshot_file": "/s"}, "Parameter 'snapshot_file' is unexpected"),
         (GroupSnapshotSync, {"devlist": {}}, "Invalid parameter type for 'devlist', expected: array"),

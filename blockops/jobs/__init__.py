@@ -1,0 +1,1 @@
+"""Work that goes on between commands: jobs, their states, and the mirror."""
