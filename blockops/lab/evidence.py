@@ -47,7 +47,7 @@ class Exchange:
 class Shown:
     """What one device shows: *top* and *chain* by absolute names, the guest's *data* and *size* in bytes.
 
-    *problem* says why it could not be read; *mirrored*: a filter still copies its writes.
+    *problem* says why it could not be read; *mirrors*: the images that its writes go to as well.
     """
 
     top: str | None
@@ -55,7 +55,7 @@ class Shown:
     data: bytes = b""
     size: int = 0
     problem: str | None = None
-    mirrored: bool = False
+    mirrors: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -72,8 +72,10 @@ class Evidence:
     """Everything about one case.
 
     *live* is what the devices show in the hypervisor that lives (after a crash: the restarted one),
-    *reopened* what a fresh process reads from the disk, starting from the same top image; *initial* and
-    *sizes* are from the beginning.  *tops* are what the devices showed last before the case came to rest
+    *reopened* what a fresh process reads from the disk, starting from the same top image, *targets* what it
+    reads from the image that a device is mirrored onto as wanted; *initial* and *sizes* are from the
+    beginning.
+    *tops* are what the devices showed last before the case came to rest
     or was killed, *instants* the images that were left behind then, by device.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
     own requests on an image that it reads from; *again* and *looked* are as in `Clock`.
@@ -98,6 +100,7 @@ class Evidence:
     longest_stall: int = 0
     live: tuple[Shown, ...] = ()
     reopened: tuple[Shown, ...] = ()
+    targets: Mapping[int, Shown] = attrs.field(factory=dict)
     rest: Rest = Rest()
     initial: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()

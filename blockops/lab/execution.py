@@ -27,7 +27,6 @@ from blockops.lab.results import Event
 from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.management.contestant import Inexpressible
 from blockops.management.desk import Answer, Desk, Lost, Replied
-from blockops.management.wish import Wish
 from blockops.steps import Phase, Step, Steps
 
 
@@ -105,7 +104,7 @@ class Execution:
             self._step_guest()
 
     def _operation(self) -> None:
-        wish = Wish(self.case.use_case.id, self.case.world.disks())
+        wish = self.case.use_case.wish(self.case.world.disks())
         program = self.case.contestant.program(self.case.use_case.id)
         assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
         self._management = program(self.desk(), wish)
@@ -239,7 +238,7 @@ class Execution:
         if hypervisor is None:
             yield Step(Phase.SEND, command)
             return Lost()
-        exchange = Exchange(command, arguments, hypervisor.tops(), first_hit=len(self.clock.hits))
+        exchange = Exchange(command, arguments, hypervisor.faces(), first_hit=len(self.clock.hits))
         self.evidence.exchanges.append(exchange)
         self._exchange = exchange
         self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
@@ -254,7 +253,7 @@ class Execution:
         if exchange is None or reply is None or self.hypervisor is None:
             return
         exchange.answer = Replied.from_reply(reply)
-        exchange.after = self.hypervisor.tops()
+        exchange.after = self.hypervisor.faces()
         exchange.hits = tuple(
             hit for hit in self.clock.hits[exchange.first_hit :] if hit.actor == "hypervisor"
         )

@@ -42,6 +42,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.disk = execution.disk.fork()
     evidence.digests_after = digests(evidence.disk)
     evidence.reopened = tuple(reopened(evidence.disk, shown, execution.case.world) for shown in evidence.live)
+    evidence.targets = _targets(evidence)
     evidence.instants = _instants(evidence)
     evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
     if _to_be_probed(evidence):
@@ -134,6 +135,17 @@ def _read_afresh(disk: MemoryDisk, path: str, window: int) -> Shown:
         return Shown(path, problem=str(error))
     finally:
         folder.close_all()
+
+
+def _targets(evidence: Evidence) -> dict[int, Shown]:
+    """Read from the disk what each device is mirrored onto as wanted."""
+    world = evidence.case.world
+    expected = evidence.case.use_case.expectations(world.disks())
+    return {
+        number: _read(evidence.disk, path, world.size)
+        for number, (one, shown) in enumerate(zip(expected, evidence.live, strict=True))
+        if (path := one.mirrored_onto) is not None and path in shown.mirrors
+    }
 
 
 def _instants(evidence: Evidence) -> dict[int, bytes]:

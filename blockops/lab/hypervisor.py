@@ -11,7 +11,7 @@ import attrs
 
 from blockops.commands.profile import opening
 from blockops.errors import BlockError
-from blockops.graph.graph import everything_below, reading_path
+from blockops.graph.graph import everything_below, mirrors_of, reading_path
 from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
@@ -60,6 +60,15 @@ class Hypervisor:
             None if device.top is None else device.top.source.path for device in self.machine.devices.values()
         )
 
+    def faces(self) -> tuple[str | None, ...]:
+        """Return what each device shows, and where else its writes go."""
+        return tuple(
+            None
+            if device.top is None
+            else " mirrored onto ".join([device.top.source.path, *mirrors_of(device.top)])
+            for device in self.machine.devices.values()
+        )
+
     def opened(self) -> tuple[str, ...]:
         """Return the images that are open."""
         return tuple(node.path for node in self.machine.graph.open_nodes())
@@ -90,7 +99,7 @@ class Hypervisor:
             data = top.read(0, min(window, top.size))
         except BlockError as error:
             return Shown(top.source.path, path, size=top.size, problem=str(error))
-        return Shown(top.source.path, path, data, top.size, mirrored=not isinstance(top, ImageNode))
+        return Shown(top.source.path, path, data, top.size, mirrors=mirrors_of(top))
 
     def rest(self) -> Rest:
         """Return what the process holds on to although nothing is going on."""
@@ -103,11 +112,6 @@ class Hypervisor:
         ]
         held += [f"{device.name} has a request in flight" for device in devices if device.in_flight]
         reserved = [f"{device.name} is reserved by {device.user}" for device in devices if device.user]
-        reserved += [
-            f"{device.name} is still mirrored"
-            for device in devices
-            if device.top is not None and not isinstance(device.top, ImageNode)
-        ]
         return Rest(tuple(held), tuple(reserved), self._stray_handles())
 
     def _stray_handles(self) -> tuple[str, ...]:

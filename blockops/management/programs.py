@@ -13,7 +13,7 @@ from blockops.graph.formats import NewImage
 from blockops.management.contestant import Program
 from blockops.management.desk import Desk, NoAnswer, Refused
 from blockops.management.use_cases import LEAF_FORMAT
-from blockops.management.wish import DiskWish, ImageRef, Wish
+from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
 
 
@@ -28,7 +28,7 @@ class Move:
 
 
 def onto_overlays(wish: Wish) -> list[Move]:
-    """Return the moves of a snapshot, and of a switch to prepared overlays."""
+    """Return the moves of a snapshot, of a switch to prepared overlays, of a snapshot beside a mirror."""
     return [Move(d.device, d.old, overlay(d), d.old.path) for d in wish.disks]
 
 
@@ -57,6 +57,11 @@ def destination_files(wish: Wish) -> list[str]:
     return [path for disk in wish.disks for path in (disk.target, disk.target_base)]
 
 
+def mirror_files(wish: Wish) -> list[str]:
+    """Return the targets of the mirrors that are wanted."""
+    return [disk.target for disk in wish.only(Goal.MIRROR).disks]
+
+
 # ----------------------------------------------------------------------------- images, either manager
 
 
@@ -74,6 +79,16 @@ def make_targets(desk: Desk, wish: Wish) -> Steps[None]:
     """
     for disk in wish.disks:
         yield from _make_leaf(desk, disk, disk.target, disk.target_base)
+
+
+def make_mirror_targets(desk: Desk, wish: Wish) -> Steps[None]:
+    """Create the target of each disk that is to be mirrored, over the disk's old image.
+
+    Made now and not by the mirror where that comes after a snapshot, whose overlay it would record
+    (semantics, section 3).
+    """
+    for disk in wish.only(Goal.MIRROR).disks:
+        yield from _make_leaf(desk, disk, disk.target, disk.old.path)
 
 
 def _make_leaf(desk: Desk, disk: DiskWish, path: str, backing: str) -> Steps[None]:

@@ -8,19 +8,23 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from blockops.management.wish import DiskWish, Wish
+from blockops.management.wish import DiskWish, Goal, Wish
 
 LEAF_FORMAT = "qcow2"
 
 
 @attrs.frozen
 class OwedFile:
-    """An image file with its intended format and, where it is to have one, its intended backing."""
+    """An image file with its intended format and, where it is to have one, its intended backing.
+
+    *layered_freely*: what it rests on is left to the design.
+    """
 
     path: str
     format: str
     backing: str | None = None
     backing_format: str | None = None
+    layered_freely: bool = False
 
 
 @attrs.frozen
@@ -28,6 +32,8 @@ class Expectation:
     """What is to hold for one disk.
 
     The device shows one of *old_tops* as long as the use case has no effect, one of *new_tops* after it.
+    Where *mirrored_onto* names an image, a device is new only while its writes go there as well, and old
+    only while they go nowhere else.
     On success *owed* files are there and *removed* ones are gone.  After an error the files of
     *may_remain_after_error* may be there: management made them, or a device may rest on them.
     """
@@ -37,20 +43,30 @@ class Expectation:
     owed: tuple[OwedFile, ...] = ()
     removed: tuple[str, ...] = ()
     may_remain_after_error: tuple[OwedFile, ...] = ()
+    mirrored_onto: str | None = None
 
 
 @attrs.frozen
 class UseCase:
-    """What management wants.  *device_counts* are the numbers of disks that a comparison uses by default."""
+    """What management wants.  *device_counts* are the numbers of disks that a comparison uses by default.
+
+    *goals* gives the first disks theirs; any further ones have the last.
+    """
 
     id: str
     wants: str
     device_counts: tuple[int, ...]
-    expectation: Callable[[DiskWish], Expectation]
+    goals: tuple[Goal, ...]
 
     def wish(self, disks: tuple[DiskWish, ...]) -> Wish:
         """Return this use case as a wish for *disks*."""
-        return Wish(self.id, disks)
+        last = len(self.goals) - 1
+        each = (attrs.evolve(disk, goal=self.goals[min(n, last)]) for n, disk in enumerate(disks))
+        return Wish(self.id, tuple(each))
+
+    def expectations(self, disks: tuple[DiskWish, ...]) -> tuple[Expectation, ...]:
+        """Return what is to hold for each of *disks*."""
+        return tuple(_EXPECTED[disk.goal](disk) for disk in self.wish(disks).disks)
 
 
 def overlay_of(disk: DiskWish) -> OwedFile:
@@ -68,6 +84,11 @@ def target_base_of(disk: DiskWish) -> OwedFile:
     return OwedFile(disk.target_base, disk.old.format)
 
 
+def mirror_of(disk: DiskWish) -> OwedFile:
+    """Return the second image as it is to be: it reads as the device does, whatever it rests on."""
+    return OwedFile(disk.target, LEAF_FORMAT, layered_freely=True)
+
+
 def _snapshot(disk: DiskWish) -> Expectation:
     return Expectation(
         old_tops=(disk.old.path,),
@@ -76,12 +97,23 @@ def _snapshot(disk: DiskWish) -> Expectation:
     )
 
 
-def _switch(disk: DiskWish) -> Expectation:
+def _prepared(disk: DiskWish) -> Expectation:
     """As a snapshot, but management made the image beforehand, and after an error it may keep it."""
     return attrs.evolve(_snapshot(disk), may_remain_after_error=(overlay_of(disk),))
 
 
-def _migrate(disk: DiskWish) -> Expectation:
+def _mirror(disk: DiskWish) -> Expectation:
+    """On its own storage the device may go on in a new overlay, which loses nothing (as in a migration)."""
+    return Expectation(
+        old_tops=(disk.old.path, disk.overlay),
+        new_tops=(disk.old.path, disk.overlay),
+        owed=(mirror_of(disk),),
+        may_remain_after_error=(overlay_of(disk),),
+        mirrored_onto=disk.target,
+    )
+
+
+def _move(disk: DiskWish) -> Expectation:
     """Old is any image on the source storage: the overlay there loses nothing (semantics, section 2)."""
     return Expectation(
         old_tops=(disk.old.path, disk.overlay),
@@ -92,36 +124,52 @@ def _migrate(disk: DiskWish) -> Expectation:
     )
 
 
-def _give_up(disk: DiskWish) -> Expectation:
+def _stay(disk: DiskWish) -> Expectation:
     return Expectation(old_tops=(disk.old.path,), new_tops=(disk.old.path,))
 
 
+_EXPECTED: Mapping[Goal, Callable[[DiskWish], Expectation]] = {
+    Goal.SNAPSHOT: _snapshot,
+    Goal.PREPARED: _prepared,
+    Goal.MIRROR: _mirror,
+    Goal.MOVE: _move,
+    Goal.STAY: _stay,
+}
+
 _TABLE = (
-    UseCase("group-snapshot", "new overlays on all disks, one instant", (2, 3), _snapshot),
+    UseCase("group-snapshot", "new overlays on all disks, one instant", (2, 3), (Goal.SNAPSHOT,)),
     UseCase(
         "migrate-one",
         "live storage migration of one disk: snapshot and mirror, copy the base, switch, delete the source",
         (1,),
-        _migrate,
+        (Goal.MOVE,),
     ),
     UseCase(
         "migrate-many",
         "live storage migration of all disks of a machine, one instant",
         (2,),
-        _migrate,
+        (Goal.MOVE,),
     ),
-    UseCase("switch-many", "all disks onto images that management has prepared", (2,), _switch),
+    UseCase("mirror-many", "mirrors of all disks, from one instant", (2,), (Goal.MIRROR,)),
+    UseCase("switch-many", "all disks onto images that management has prepared", (2,), (Goal.PREPARED,)),
+    UseCase(
+        "mixed",
+        "a snapshot of the first disk, a mirror of the second, the third onto a prepared image, "
+        "snapshots of all others: one instant",
+        (3,),
+        (Goal.SNAPSHOT, Goal.MIRROR, Goal.PREPARED, Goal.SNAPSHOT),
+    ),
     UseCase(
         "give-up",
         "abandon a group snapshot after its first command that touches a disk: as if never begun",
         (2,),
-        _give_up,
+        (Goal.STAY,),
     ),
     UseCase(
         "retry",
         "the same group snapshot again after a failed or unknown first attempt",
         (2,),
-        _snapshot,
+        (Goal.SNAPSHOT,),
     ),
 )
 

@@ -11,6 +11,7 @@ from blockops.management.careful import attempt, begin, done, has_moved, intend,
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk
 from blockops.management.programs import Move, configure_new, onto_overlays, repeated
+from blockops.management.snapshots_only import BEYOND_SNAPSHOTS, ONE_COMMAND
 from blockops.management.wish import Wish
 from blockops.steps import Steps
 
@@ -80,66 +81,24 @@ def _let_go_on(desk: Desk, wish: Wish) -> Steps[object]:
     return (yield from desk.must("cont"))
 
 
-# ------------------------------------------------------------------------------------- group-snapshot-v1
-
-
-def naive_v1(desk: Desk, wish: Wish) -> Steps[None]:
-    """Send the one command, then let the machine start on the overlays from now on."""
-    devlist = [{"device": disk.device, "snapshot-file": disk.overlay} for disk in wish.disks]
-    yield from desk.must("blkdev-group-snapshot-sync", devlist=devlist)
-    yield from configure_new(desk, onto_overlays(wish))
-
-
-def careful_v1(desk: Desk, wish: Wish) -> Steps[None]:
-    """Send the one command; after anything but success look, and delete the overlays that are not in use."""
-    moves = onto_overlays(wish)
-    devlist = [
-        {"device": move.device, "snapshot-file": move.new.path, "format": move.new.format} for move in moves
-    ]
-    yield from begin(desk, [move.new.path for move in moves])
-    yield from intend(desk, moves)
-    try:
-        yield from desk.must("blkdev-group-snapshot-sync", devlist=devlist)
-    except BlockError as why:
-        if not (yield from has_moved(desk, moves)):
-            yield from settle(desk, moves, why)
-    yield from done(desk, moves)
-
-
 # ---------------------------------------------------------------------------------------------- programs
 
-NO_MIGRATION = Inexpressible("no mirror and no reopen: a disk never leaves the storage that it is on")
-NO_SWITCH = Inexpressible(
-    "no reopen: it puts an overlay of its own making on what is there, and wipes a prepared image"
-)
-NO_GIVING_UP = Inexpressible("no command undoes a snapshot, not even that of one disk")
-
-_CANNOT: Mapping[str, Program | Inexpressible] = {
-    "migrate-one": NO_MIGRATION,
-    "migrate-many": NO_MIGRATION,
-    "switch-many": NO_SWITCH,
-    "give-up": NO_GIVING_UP,
-}
-
 NAIVE_LOOP: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
-    Manager.NAIVE: {"group-snapshot": naive_loop, "retry": repeated(naive_loop), **_CANNOT},
-    Manager.CAREFUL: {"group-snapshot": careful_loop, "retry": looked_up(careful_loop), **_CANNOT},
+    Manager.NAIVE: {"group-snapshot": naive_loop, "retry": repeated(naive_loop), **BEYOND_SNAPSHOTS},
+    Manager.CAREFUL: {"group-snapshot": careful_loop, "retry": looked_up(careful_loop), **BEYOND_SNAPSHOTS},
 }
 
 STOP_CONT: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {
         "group-snapshot": naive_stop_cont,
         "retry": repeated(naive_stop_cont),
-        **_CANNOT,
+        **BEYOND_SNAPSHOTS,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_stop_cont,
         "retry": looked_up(careful_stop_cont, reset=_let_go_on),
-        **_CANNOT,
+        **BEYOND_SNAPSHOTS,
     },
 }
 
-GROUP_SNAPSHOT_V1: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
-    Manager.NAIVE: {"group-snapshot": naive_v1, "retry": repeated(naive_v1), **_CANNOT},
-    Manager.CAREFUL: {"group-snapshot": careful_v1, "retry": looked_up(careful_v1), **_CANNOT},
-}
+GROUP_SNAPSHOT_V1: Mapping[Manager, Mapping[str, Program | Inexpressible]] = ONE_COMMAND

@@ -27,14 +27,16 @@ from blockops.management.programs import (
     copy_bases,
     delete_sources,
     destination_files,
+    make_mirror_targets,
     make_overlays,
     make_targets,
+    mirror_files,
     onto_overlays,
     onto_targets,
     repeated,
 )
 from blockops.management.use_cases import LEAF_FORMAT
-from blockops.management.wish import DiskWish, Wish
+from blockops.management.wish import DiskWish, Goal, Wish
 from blockops.steps import Steps
 
 # ------------------------------------------------------------------------------------------------ naive
@@ -67,6 +69,23 @@ def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
         yield from desk.must("drive-reopen", device=disk.device, source=disk.target)
     yield from configure_new(desk, onto_targets(wish))
     yield from delete_sources(desk, wish)
+
+
+def naive_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the images that the commands open, then do what each disk needs, one after the other."""
+    yield from make_overlays(desk, wish.only(Goal.PREPARED, Goal.MIRROR))
+    yield from make_mirror_targets(desk, wish)
+    for disk in wish.disks:
+        match disk.goal:
+            case Goal.PREPARED:
+                yield from desk.must("drive-reopen", device=disk.device, source=disk.overlay)
+            case Goal.MIRROR:
+                yield from desk.must(
+                    "drive-migrate", device=disk.device, dest=disk.target, new_source=disk.overlay
+                )
+            case _:
+                yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+    yield from configure_new(desk, onto_overlays(wish))
 
 
 def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
@@ -132,6 +151,48 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     yield from delete_sources(desk, wish)
 
 
+def careful_mirrors(desk: Desk, wish: Wish) -> Steps[None]:
+    """Mirror disk after disk; after an error all stay on their overlays, which lose nothing, unmirrored."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves] + mirror_files(wish))
+    try:
+        yield from make_overlays(desk, wish)
+        yield from make_mirror_targets(desk, wish)
+        yield from intend(desk, moves)
+        for disk in wish.disks:
+            yield from _migrate(desk, disk)
+    except BlockError as why:
+        if not (yield from has_moved(desk, moves)):
+            yield from stay_on_source(desk, wish, why)
+    yield from done(desk, moves)
+
+
+def careful_mixed(desk: Desk, wish: Wish) -> Steps[None]:
+    """Do what each disk needs, one after the other; after an error reopen all on their old images."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves] + mirror_files(wish))
+    try:
+        yield from make_overlays(desk, wish.only(Goal.PREPARED, Goal.MIRROR))
+        yield from make_mirror_targets(desk, wish)
+        for move, disk in zip(moves, wish.disks, strict=True):
+            yield from intend(desk, [move])
+            yield from _change(desk, disk, move)
+    except BlockError as why:
+        if not (yield from has_moved(desk, moves)):
+            yield from undo(desk, moves, why, mirror_files(wish))
+    yield from done(desk, moves)
+
+
+def _change(desk: Desk, disk: DiskWish, move: Move) -> Steps[None]:
+    match disk.goal:
+        case Goal.PREPARED:
+            yield from _reopen(desk, move)
+        case Goal.MIRROR:
+            yield from _migrate(desk, disk)
+        case _:
+            yield from _snapshot(desk, move)
+
+
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Snapshot the first disk, reopen it on its old image whatever the answer was, and look."""
     moves = onto_overlays(wish)[:1]
@@ -172,7 +233,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": naive_group_snapshot,
         "migrate-one": naive_migrate,
         "migrate-many": naive_migrate,
+        "mirror-many": naive_change,
         "switch-many": naive_switch,
+        "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
     },
@@ -180,7 +243,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": careful_group_snapshot,
         "migrate-one": careful_migrate,
         "migrate-many": careful_migrate,
+        "mirror-many": careful_mirrors,
         "switch-many": careful_switch,
+        "mixed": careful_mixed,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot),
     },

@@ -28,14 +28,17 @@ from blockops.management.programs import (
     copy_bases,
     delete_sources,
     destination_files,
+    make_mirror_targets,
     make_overlays,
     make_targets,
+    mirror_files,
     onto_overlays,
     onto_targets,
+    overlay,
     repeated,
 )
 from blockops.management.use_cases import LEAF_FORMAT
-from blockops.management.wish import Wish
+from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
 
 # ------------------------------------------------------------------------------------------------ naive
@@ -76,6 +79,25 @@ def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     yield from _unfreeze(desk, wish)
     yield from configure_new(desk, onto_targets(wish))
     yield from delete_sources(desk, wish)
+
+
+def naive_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, freeze all disks, do what each needs, unfreeze.
+
+    A mirror goes with a snapshot, after it: so what the target lies over changes no more.
+    """
+    yield from make_overlays(desk, wish.only(Goal.PREPARED))
+    yield from make_mirror_targets(desk, wish)
+    yield from _freeze(desk, wish)
+    for disk in wish.disks:
+        if disk.goal is Goal.PREPARED:
+            yield from desk.must("drive-reopen", device=disk.device, source=disk.overlay)
+        else:
+            yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+        if disk.goal is Goal.MIRROR:
+            yield from desk.must("drive-mirror", device=disk.device, dest=disk.target)
+    yield from _unfreeze(desk, wish)
+    yield from configure_new(desk, onto_overlays(wish))
 
 
 def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
@@ -165,6 +187,33 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
     yield from _thaw(desk, wish)
 
 
+def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, freeze, do what each disk needs, unfreeze; after an error go back, frozen."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves] + mirror_files(wish))
+    try:
+        yield from make_overlays(desk, wish.only(Goal.PREPARED))
+        yield from make_mirror_targets(desk, wish)
+        yield from intend(desk, moves)
+        yield from _freeze(desk, wish)
+        for disk in wish.disks:
+            yield from _change(desk, disk)
+        yield from done(desk, moves)
+    except BlockError as why:
+        yield from _thaw_after(desk, wish, undo(desk, moves, why, mirror_files(wish)))
+    yield from _thaw(desk, wish)
+
+
+def _change(desk: Desk, disk: DiskWish) -> Steps[None]:
+    image = overlay(disk)
+    if disk.goal is Goal.PREPARED:
+        yield from _reopen(desk, disk.device, image)
+    else:
+        yield from _snapshot(desk, disk.device, image)
+    if disk.goal is Goal.MIRROR:
+        yield from desk.must("drive-mirror", device=disk.device, dest=disk.target, format=LEAF_FORMAT)
+
+
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Freeze, snapshot the first disk, go back whatever the answer was, unfreeze."""
     moves = onto_overlays(wish)[:1]
@@ -187,17 +236,22 @@ def _go_back(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 
 def _snapshot_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     for move in moves:
-        yield from desk.must(
-            "blockdev-snapshot-sync",
-            device=move.device,
-            snapshot_file=move.new.path,
-            format=move.new.format,
-        )
+        yield from _snapshot(desk, move.device, move.new)
+
+
+def _snapshot(desk: Desk, device: str, image: ImageRef) -> Steps[None]:
+    yield from desk.must(
+        "blockdev-snapshot-sync", device=device, snapshot_file=image.path, format=image.format
+    )
 
 
 def _reopen_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     for move in moves:
-        yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
+        yield from _reopen(desk, move.device, move.new)
+
+
+def _reopen(desk: Desk, device: str, image: ImageRef) -> Steps[None]:
+    yield from desk.must("drive-reopen", device=device, source=image.path, format=image.format)
 
 
 def _thaw(desk: Desk, wish: Wish) -> Steps[None]:
@@ -223,7 +277,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": naive_group_snapshot,
         "migrate-one": naive_migrate,
         "migrate-many": naive_migrate,
+        "mirror-many": naive_change,
         "switch-many": naive_switch,
+        "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
     },
@@ -231,7 +287,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": careful_group_snapshot,
         "migrate-one": careful_migrate,
         "migrate-many": careful_migrate,
+        "mirror-many": careful_change,
         "switch-many": careful_switch,
+        "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot, reset=_thaw),
     },

@@ -30,12 +30,14 @@ from blockops.management.programs import (
     destination_files,
     make_overlays,
     make_targets,
+    mirror_files,
     onto_overlays,
     onto_targets,
+    overlay,
     repeated,
 )
 from blockops.management.use_cases import LEAF_FORMAT
-from blockops.management.wish import Wish
+from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
 
 # ------------------------------------------------------------------------------------------------ naive
@@ -79,6 +81,24 @@ def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     yield from desk.must("blockdev-commit-transaction")
     yield from configure_new(desk, onto_targets(wish))
     yield from delete_sources(desk, wish)
+
+
+def naive_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, queue what each disk needs, then commit.
+
+    A mirror goes with a snapshot, after it: so what the target is made over changes no more.
+    """
+    yield from make_overlays(desk, wish.only(Goal.PREPARED))
+    yield from desk.must("blockdev-start-transaction")
+    for disk in wish.disks:
+        if disk.goal is Goal.PREPARED:
+            yield from desk.must("drive-reopen", device=disk.device, source=disk.overlay)
+        else:
+            yield from desk.must("blockdev-snapshot-sync", device=disk.device, snapshot_file=disk.overlay)
+        if disk.goal is Goal.MIRROR:
+            yield from desk.must("drive-mirror", device=disk.device, dest=disk.target)
+    yield from desk.must("blockdev-commit-transaction")
+    yield from configure_new(desk, onto_overlays(wish))
 
 
 def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
@@ -162,6 +182,34 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
         yield from stay_on_source(desk, wish, why)
 
 
+def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, queue what each disk needs, then commit; after an error abort."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves] + mirror_files(wish))
+    try:
+        yield from make_overlays(desk, wish.only(Goal.PREPARED))
+        yield from intend(desk, moves)
+        yield from desk.must("blockdev-start-transaction")
+        for disk in wish.disks:
+            yield from _queue(desk, disk)
+        yield from desk.must("blockdev-commit-transaction")
+    except BlockError as why:
+        yield from _abort(desk, wish)
+        if not (yield from has_moved(desk, moves)):
+            yield from undo(desk, moves, why, mirror_files(wish))
+    yield from done(desk, moves)
+
+
+def _queue(desk: Desk, disk: DiskWish) -> Steps[None]:
+    image = overlay(disk)
+    if disk.goal is Goal.PREPARED:
+        yield from desk.must("drive-reopen", device=disk.device, source=image.path, format=image.format)
+    else:
+        yield from _snapshot(desk, disk.device, image)
+    if disk.goal is Goal.MIRROR:
+        yield from desk.must("drive-mirror", device=disk.device, dest=disk.target, format=LEAF_FORMAT)
+
+
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Queue the first snapshot, abort whatever the answer was, and look."""
     moves = onto_overlays(wish)[:1]
@@ -176,12 +224,13 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
 def _start_with_snapshots(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     yield from desk.must("blockdev-start-transaction")
     for move in moves:
-        yield from desk.must(
-            "blockdev-snapshot-sync",
-            device=move.device,
-            snapshot_file=move.new.path,
-            format=move.new.format,
-        )
+        yield from _snapshot(desk, move.device, move.new)
+
+
+def _snapshot(desk: Desk, device: str, image: ImageRef) -> Steps[None]:
+    yield from desk.must(
+        "blockdev-snapshot-sync", device=device, snapshot_file=image.path, format=image.format
+    )
 
 
 def _reopen_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
@@ -201,7 +250,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": naive_group_snapshot,
         "migrate-one": naive_migrate,
         "migrate-many": naive_migrate,
+        "mirror-many": naive_change,
         "switch-many": naive_switch,
+        "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
     },
@@ -209,7 +260,9 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "group-snapshot": careful_group_snapshot,
         "migrate-one": careful_migrate,
         "migrate-many": careful_migrate,
+        "mirror-many": careful_change,
         "switch-many": careful_switch,
+        "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot, reset=_abort),
     },

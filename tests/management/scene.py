@@ -7,8 +7,10 @@ import attrs
 from blockops.commands.profile import opening
 from blockops.errors import BlockError, HostError
 from blockops.graph.formats import NewImage, Opening, create_image, open_node
-from blockops.graph.graph import Graph
+from blockops.graph.graph import Graph, mirrors_of
 from blockops.host.memory import MemoryDisk, MemoryFile, MemoryFolder
+from blockops.lab.evidence import Shown
+from blockops.lab.laws.atomicity import state_of
 from blockops.machine import Machine
 from blockops.management.contestant import Contestant
 from blockops.management.desk import Answer, Channel, Desk, Lost, Replied, local_channel
@@ -141,6 +143,16 @@ class Scene:
         tops = [self.machine.graph.tops[wish.device] for wish in self.wishes]
         return [None if top is None else top.source.path for top in tops]
 
+    def states(self, use_case: UseCase) -> list[str]:
+        """Whether each device is "old", "new" or "neither"."""
+        return [state_of(*pair) for pair in zip(self.expectations(use_case), self.shown(), strict=True)]
+
+    def shown(self) -> list[Shown]:
+        tops = [self.machine.graph.tops[wish.device] for wish in self.wishes]
+        return [
+            Shown(None) if top is None else Shown(top.source.path, mirrors=mirrors_of(top)) for top in tops
+        ]
+
     def configured(self) -> list[str]:
         configuration = self.desk().configuration()
         return [configuration[wish.device].path for wish in self.wishes]
@@ -163,7 +175,7 @@ class Scene:
         return any(device.holds or device.user for device in self.machine.devices.values())
 
     def expectations(self, use_case: UseCase) -> list[Expectation]:
-        return [use_case.expectation(wish) for wish in self.wishes]
+        return list(use_case.expectations(self.wishes))
 
     def read(self, image: ImageRef) -> bytes:
         """What a fresh process reads that starts from *image*."""

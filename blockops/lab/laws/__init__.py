@@ -39,7 +39,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
             "content",
             "the guest wrote, or there was initial data",
             "Each sector returns its last acknowledged write, a concurrent unacknowledged one, or else its "
-            "initial content, and the size is unchanged: live, and after a reopen from the disk.",
+            "initial content, and the size is unchanged: live, after a reopen from the disk, and on the "
+            "target of a mirror that is wanted.",
         ),
         content,
     ),
@@ -64,8 +65,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
         Law(
             "released",
             "a device was paused or reserved, or a command ran",
-            "At rest no device is held back, reserved or still mirrored, and no file is held open for "
-            "nobody.",
+            "At rest no device is held back or reserved, none is mirrored but as the use case wants it "
+            "(after an error none at all), and no file is held open for nobody.",
         ),
         released,
     ),

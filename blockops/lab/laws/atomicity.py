@@ -11,16 +11,17 @@ from blockops.management.use_cases import Expectation
 def expectations(evidence: Evidence) -> tuple[Expectation, ...]:
     """Return what the use case says of each device."""
     case = evidence.case
-    return tuple(case.use_case.expectation(disk) for disk in case.world.disks())
+    return case.use_case.expectations(case.world.disks())
 
 
 def state_of(expected: Expectation, shown: Shown) -> str:
     """Return whether a device is in its "old" or its "new" state, or in "neither"."""
     if shown.top is None or shown.problem is not None:
         return "neither"
-    if shown.top in expected.new_tops:
+    wanted, mirrors = expected.mirrored_onto, set(shown.mirrors)
+    if shown.top in expected.new_tops and (wanted is None or mirrors == {wanted}):
         return "new"
-    return "old" if shown.top in expected.old_tops else "neither"
+    return "old" if shown.top in expected.old_tops and (wanted is None or not mirrors) else "neither"
 
 
 def device_states(evidence: Evidence) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ def _content_problems(evidence: Evidence) -> Iterator[Problem]:
             yield from _device_problems(evidence, number, live, "live")
         if evidence.killed or (again.data, again.size, again.problem) != (live.data, live.size, live.problem):
             yield from _device_problems(evidence, number, again, "after a reopen")
+    for number, target in evidence.targets.items():
+        yield from _device_problems(evidence, number, target, "on its mirror's target")
 
 
 def _device_problems(evidence: Evidence, number: int, shown: Shown, when: str) -> Iterator[Problem]:

@@ -23,7 +23,12 @@ def _held(evidence: Evidence) -> Iterator[Problem]:
     for sentence in evidence.rest.held_back:
         yield sentence, "held back"
     for sentence in evidence.rest.reserved:
-        yield sentence, "mirrored" if "mirrored" in sentence else "reserved"
+        yield sentence, "reserved"
+    for number, (expected, shown) in enumerate(zip(expectations(evidence), evidence.live, strict=True)):
+        wanted = expected.mirrored_onto if evidence.ending is not Ending.FAILED else None
+        for target in shown.mirrors:
+            if target != wanted:
+                yield f"d{number} is still mirrored onto {target}", "mirrored"
     for sentence in evidence.rest.handles:
         yield sentence, "handle"
     if evidence.ending is Ending.STUCK:
@@ -71,13 +76,11 @@ def _not_as_intended(evidence: Evidence, number: int, file: OwedFile) -> Iterato
     facts = image_facts(evidence.disk, file.path)
     if facts is None:
         return
-    backing = None if facts.backing_file is None else beside(file.path, facts.backing_file)
-    compared = (
-        ("format", facts.format, file.format),
-        ("size", facts.size, evidence.sizes[number]),
-        ("backing", backing, file.backing),
-        ("backing format", facts.backing_format or file.backing_format, file.backing_format),
-    )
+    compared = [("format", facts.format, file.format), ("size", facts.size, evidence.sizes[number])]
+    if not file.layered_freely:
+        backing = None if facts.backing_file is None else beside(file.path, facts.backing_file)
+        recorded = facts.backing_format or file.backing_format
+        compared += [("backing", backing, file.backing), ("backing format", recorded, file.backing_format)]
     for what, found, intended in compared:
         if found != intended:
             yield f"{file.path}: its {what} is {found} instead of {intended}", what
