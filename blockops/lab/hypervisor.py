@@ -12,7 +12,7 @@ import attrs
 from blockops.commands.profile import opening
 from blockops.errors import BlockError
 from blockops.graph.graph import everything_below, mirrors_of, reading_path
-from blockops.graph.node import ImageNode
+from blockops.graph.node import ImageNode, Node
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Rest, Shown
@@ -62,12 +62,8 @@ class Hypervisor:
 
     def faces(self) -> tuple[str | None, ...]:
         """Return what each device shows, and where else its writes go."""
-        return tuple(
-            None
-            if device.top is None
-            else " mirrored onto ".join([device.top.source.path, *mirrors_of(device.top)])
-            for device in self.machine.devices.values()
-        )
+        devices = self.machine.devices.values()
+        return tuple(None if device.top is None else _face(device.top) for device in devices)
 
     def opened(self) -> tuple[str, ...]:
         """Return the images that are open."""
@@ -124,6 +120,10 @@ class Hypervisor:
         )
         stray = Counter(handle.path for handle in self.folder.handles) - expected
         return tuple(f"{path} is held open by nobody" for path in stray)
+
+
+def _face(top: Node) -> str:
+    return " mirrored onto ".join([top.source.path, *mirrors_of(top)])
 
 
 def _attach(machine: Machine, name: str, image: ImageRef) -> str | None:

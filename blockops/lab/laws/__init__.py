@@ -19,7 +19,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
     (
         Law(
             "all-or-nothing",
-            "there are two devices or more, and management sent a command",
+            "there are two devices or more (after a crash, which ends every mirror: not counting those that "
+            "were to be mirrored), and management sent a command",
             "Every device is in its old state, or every device is in its new one; a device without an "
             "image is in neither.",
         ),
@@ -65,8 +66,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
         Law(
             "released",
             "a device was paused or reserved, or a command ran",
-            "At rest no device is held back or reserved, none is mirrored but as the use case wants it "
-            "(after an error none at all), and no file is held open for nobody.",
+            "At rest no device is held back or reserved, none is mirrored unless every one is in its new "
+            "state and that is how the use case wants it, and no file is held open for nobody.",
         ),
         released,
     ),

@@ -31,10 +31,19 @@ def device_states(evidence: Evidence) -> tuple[str, ...]:
 
 def all_or_nothing(evidence: Evidence) -> Judgement:
     """Every device is old, or every one is new."""
-    if len(evidence.live) < 2 or not evidence.began:
+    counted = [
+        state for state, counts in zip(device_states(evidence), _counted(evidence), strict=True) if counts
+    ]
+    if len(counted) < 2 or not evidence.began:
         return NOT_EXERCISED
-    found = set(device_states(evidence))
+    found = set(counted)
     return HELD if found in ({"old"}, {"new"}) else _torn(evidence)
+
+
+def _counted(evidence: Evidence) -> Iterator[bool]:
+    """Yield whether the state of each device counts: no mirror of any design outlives its hypervisor."""
+    for expected in expectations(evidence):
+        yield not (evidence.killed and expected.mirrored_onto is not None)
 
 
 def _torn(evidence: Evidence) -> Judgement:

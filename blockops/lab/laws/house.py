@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.images import beside, chain_on_disk, image_facts
-from blockops.lab.laws.atomicity import expectations
+from blockops.lab.laws.atomicity import device_states, expectations
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 from blockops.management.use_cases import OwedFile
@@ -24,15 +24,20 @@ def _held(evidence: Evidence) -> Iterator[Problem]:
         yield sentence, "held back"
     for sentence in evidence.rest.reserved:
         yield sentence, "reserved"
-    for number, (expected, shown) in enumerate(zip(expectations(evidence), evidence.live, strict=True)):
-        wanted = expected.mirrored_onto if evidence.ending is not Ending.FAILED else None
-        for target in shown.mirrors:
-            if target != wanted:
-                yield f"d{number} is still mirrored onto {target}", "mirrored"
+    yield from _dangling_mirrors(evidence)
     for sentence in evidence.rest.handles:
         yield sentence, "handle"
     if evidence.ending is Ending.STUCK:
         yield "management waits for an answer that never comes", "stuck"
+
+
+def _dangling_mirrors(evidence: Evidence) -> Iterator[Problem]:
+    """Yield every mirror but those of a state that is wanted as a whole: nobody would ever end it."""
+    fulfilled = set(device_states(evidence)) == {"new"}
+    for number, (expected, shown) in enumerate(zip(expectations(evidence), evidence.live, strict=True)):
+        for target in shown.mirrors:
+            if not (fulfilled and target == expected.mirrored_onto):
+                yield f"d{number} is still mirrored onto {target}", "mirrored"
 
 
 def sound(evidence: Evidence) -> Judgement:
