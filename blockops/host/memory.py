@@ -35,6 +35,11 @@ class MemoryFile:
         self._handles = handles
         handles[self] = None
 
+    @property
+    def content(self) -> Content | None:
+        """The file itself, whatever its name is by now; None once the handle is closed."""
+        return self._content
+
     def read(self, offset: int, length: int) -> bytes:
         """Return what there is of *length* bytes from *offset*."""
         content = self._content

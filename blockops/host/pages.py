@@ -39,6 +39,11 @@ class Content:
         self._shared = True
         return Content(self.size, self.pages, {}, True, self._digest, self._page_digests)
 
+    def take_over(self, other: "Content") -> None:
+        """Have the same bytes as *other* from now on; handles and locks stay."""
+        twin = other.fork()
+        self.size, self.pages, self._shared, self._digest = twin.size, twin.pages, True, twin._digest
+
     def read(self, offset: int, length: int) -> bytes:
         """Return up to *length* bytes from *offset*; fewer only at the end."""
         size = self.size

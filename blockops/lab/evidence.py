@@ -12,6 +12,7 @@ import attrs
 from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case
 from blockops.lab.faults.fault import HostOperation
+from blockops.lab.faults.host import Trouble
 from blockops.lab.guest import History
 from blockops.lab.sectors import states
 from blockops.management.desk import Answer
@@ -78,9 +79,10 @@ class Evidence:
     *tops* are what the devices showed last before the case came to rest
     or was killed, *instants* the images that were left behind then, by device.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
-    own requests on an image that it reads from; *again* and *looked* are as in `Clock`.
+    own requests on an image that it reads from; *troubles* and *looked* are as in `Clock`.
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
-    are left out.  *doubled* are files that were open twice, or wiped while open, *opened* the images
+    are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
+    dropped after another handle had written them, *opened* the images
     that the hypervisor had open when it came to rest or was killed.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
     although the trouble was over, None where that was not tried.
@@ -94,7 +96,7 @@ class Evidence:
     killed: bool = False
     hits: tuple[HostOperation, ...] = ()
     own_hits: int = 0
-    again: frozenset[str] = frozenset()
+    troubles: tuple[Trouble, ...] = ()
     looked: bool = False
     gate_closed: bool = False
     longest_stall: int = 0

@@ -96,8 +96,9 @@ class Execution:
         self.clock.actor = "management"
         self.clock.disarm()
         self.evidence.hits = tuple(self.clock.hits)
-        self.evidence.again, self.evidence.looked = frozenset(self.clock.again), self.clock.looked
-        self.evidence.doubled = tuple(self.clock.doubled)
+        self.evidence.troubles, self.evidence.looked = self.clock.troubles, self.clock.looked
+        orphaned = () if self.clock.pages is None else self.clock.pages.orphaned
+        self.evidence.doubled = (*self.clock.doubled, *orphaned)
 
     def _before(self) -> None:
         for _ in range(self.case.world.workload.before):
@@ -234,6 +235,7 @@ class Execution:
         return Desk(FaultyFolder(MemoryFolder(self.disk), self.clock), self._send)
 
     def _send(self, command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
+        self.clock.clear()
         hypervisor = self.hypervisor
         if hypervisor is None:
             yield Step(Phase.SEND, command)
@@ -249,6 +251,7 @@ class Execution:
 
     def _answered(self, reply: dict[str, object] | None) -> None:
         self._command = None
+        self.clock.clear()
         exchange, self._exchange = self._exchange, None
         if exchange is None or reply is None or self.hypervisor is None:
             return

@@ -1,10 +1,11 @@
 """All the ways to break one setting: record a run without a fault, then break it at every point.
 
 A *setting* is a contestant with a use case in a world.  Its space of single faults is finite and is
-listed, not drawn: every host operation × every kind that applies × once and lastingly, a kill at every
-step and before every mutating operation of the hypervisor, management's death at every step, a foreign
-file in each device's way, the guest running ahead or lagging behind after every step of the operation.
-A run up to its fault equals the recorded one, so the list is complete.
+listed, not drawn: every host operation × every kind that applies × once, lastingly and until cleared,
+before its effect and after it; a kill at every step and before every mutating operation of the
+hypervisor, management's death at every step, a foreign file in each device's way, the guest running ahead
+or lagging behind after every step of the operation.  A run up to its fault equals the recorded one, so
+the list is complete.  Pairs of failures (`pairs`) are listed where they are asked for.
 """
 
 from collections.abc import Hashable
@@ -15,7 +16,9 @@ from blockops.lab.case import Case
 from blockops.lab.execution import Execution
 from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.fault import Fault, HostOperation, Recording
+from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
+from blockops.lab.pairs import pairs, pairs_after
 
 
 @attrs.frozen
@@ -70,7 +73,8 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
     """List the faults of a setting, of all *groups* or of those named.
 
     Unless *complete*, only operations on the files of the first and the last device are broken, which
-    for two devices is all of them.
+    for two devices is all of them.  Pairs are listed only where their group is named: for each of their
+    first faults the setting must be run.
     """
     chosen = [operation for operation in recording.operations if complete or _at_the_edge(setting, operation)]
     faults = tuple(
@@ -80,7 +84,17 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
         for fault in family.listed(setting, recording, chosen)
         if groups is None or fault.group in groups
     )
+    if groups is not None and PAIR in groups:
+        faults += tuple(pairs(setting, chosen))
     return Space(faults, len(chosen), len(recording.operations), _numbered(recording))
+
+
+def is_met(case: Case, recording: Recording) -> bool:
+    """Whether the fault of *case* is one that the setting has, in whatever group."""
+    if case.fault.first not in space(case, recording, None, complete=True).faults:
+        return False
+    before = case.fault.host_faults[:-1]
+    return not before or case.fault in pairs_after(case, before[0])
 
 
 def _numbered(recording: Recording) -> tuple[int, ...]:

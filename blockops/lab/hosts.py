@@ -1,25 +1,34 @@
 """Breaking the host: a wrapper that stands between the core and a real or an in-memory host.
 
 All files of a case, the hypervisor's and management's alike, share one `Clock`.  It numbers the host
-operations from the moment at which management begins, and fails the one that the case names.
+operations from the moment at which management begins, and fails those that the case names.
 
-Fault model.  An operation that fails has had no effect, with two exceptions: a *torn* write has
-persisted the first half of its sectors, and a *short* transfer has done half of its length and says so.
-A failed flush loses nothing here, because nothing is lost but by power (a later fault group).  Size
-queries, lock calls and listings do not fail.
+Fault model.  An operation that fails has had no effect, but
+
+* a *torn* write has persisted the first half of its sectors,
+* a *short* transfer has done half of its length and says so,
+* a *dropped* flush has lost what was written to that file since its last good flush (`page_cache`),
+* a failure *after the effect* comes when all is done; whoever created a file then has no handle on it.
+
+A plain failed flush loses nothing here: a crash, which would, is another fault.  Size queries, lock calls
+and listings do not fail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import attrs
 
 from blockops.errors import Effect, HostError
-from blockops.host.api import HostFile, LockMode
-from blockops.host.memory import MemoryFolder
+from blockops.host.api import LockMode
+from blockops.host.memory import MemoryFile, MemoryFolder
 from blockops.lab.faults.fault import Fault, HostOperation
-from blockops.lab.faults.host import HostFault
-from blockops.lab.faults.kinds import ERRNO, KINDS_OF, MUTATING, Kind, scope_of, scopes
+from blockops.lab.faults.host import HostFault, Trouble
+from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
+from blockops.lab.page_cache import PageCache
 from blockops.units import SECTOR
+
+T = TypeVar("T")
 
 
 class ProcessKilled(BaseException):
@@ -56,13 +65,13 @@ class InjectedError(HostError):
 
 @attrs.define(eq=False)
 class Clock:
-    """The count of host operations of one case, and the fault that one of them meets.
+    """The count of host operations of one case, and the fault that some of them meet.
 
     *actor* is whoever the scheduler is stepping.  *doubled* are files that one process had open twice,
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
-    *again* names the scopes in which a lasting fault would have hit more, *looked* says that somebody
-    asked which errno an injected error has, other than to print it.
+    *looked* says that somebody asked which errno an injected error has, other than to print it.
+    *pages* is there where a flush is to drop some.
     """
 
     fault: Fault
@@ -73,16 +82,20 @@ class Clock:
     number: int = 0
     operations: list[HostOperation] = attrs.field(factory=list)
     hits: list[HostOperation] = attrs.field(factory=list)
-    again: set[str] = attrs.field(factory=set)
     looked: bool = False
     mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
-    _armed: int = 0
+    troubles: tuple[Trouble, ...] = attrs.field(init=False)
+    pages: PageCache | None = attrs.field(init=False)
+    _armed: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._armed = self.fault.armed_from
+        self.troubles = tuple(map(Trouble, self.fault.host_faults))
+        drops = any(trouble.fault.kind is Kind.DROPPED for trouble in self.troubles)
+        self.pages = PageCache() if drops else None
 
-    def tick(self, operation: str, path: str, offset: int = 0, length: int = 0) -> Kind | None:
+    def tick(self, operation: str, path: str, offset: int = 0, length: int = 0) -> HostFault | None:
         """Count one operation; return how it must fail, if it must."""
         if self.dead and self.actor != "management":
             raise ProcessKilled
@@ -97,33 +110,35 @@ class Clock:
         return self._strike(HostOperation(self.number, self.actor, operation, path, offset, length))
 
     def failure(
-        self, kind: Kind, operation: str, path: str, offset: int | None = None, effect: Effect = Effect.NONE
+        self,
+        fault: HostFault,
+        operation: str,
+        path: str,
+        offset: int | None = None,
+        effect: Effect = Effect.NONE,
     ) -> "InjectedError":
-        """Return the error of an operation that fails as *kind*."""
-        return InjectedError(operation, path, ERRNO[kind], offset, effect).watched(self)
+        """Return the error of an operation that fails as *fault* says."""
+        effect = Effect.UNKNOWN if fault.applied else effect
+        return InjectedError(operation, path, ERRNO[fault.kind], offset, effect).watched(self)
+
+    def clear(self) -> None:
+        """Note that a command has been answered, or that the next one is sent: some trouble ends then."""
+        for trouble in self.troubles:
+            trouble.clear()
 
     def disarm(self) -> None:
         """Break nothing any more: what follows is judgement."""
         self._armed = 0
 
-    def _strike(self, operation: HostOperation) -> Kind | None:
-        if not isinstance(self.fault, HostFault):
+    def _strike(self, operation: HostOperation) -> HostFault | None:
+        if not self.troubles:
             self._kill(operation)
-            return None
-        if not self.hits:
+        for trouble in self.troubles:
             # A case id made up by hand can name a kind that this operation does not know: it meets nothing.
-            applies = self.fault.kind in KINDS_OF[operation.operation]
-            self._armed *= applies
-            if not applies:
-                return None
-        elif not self._goes_on(self.fault, scopes(self.hits[0], operation)):
-            return None
-        self.hits.append(operation)
-        return self.fault.kind
-
-    def _goes_on(self, fault: HostFault, hit: frozenset[str]) -> bool:
-        self.again |= hit
-        return fault.lasting and scope_of(fault.kind) in hit
+            if trouble.strikes(operation):
+                self.hits.append(attrs.evolve(operation, code=ERRNO.get(trouble.fault.kind, 0)))
+                return trouble.fault
+        return None
 
     def _kill(self, operation: HostOperation) -> None:
         if operation.actor == "management":
@@ -138,7 +153,7 @@ class Clock:
 class FaultyFile:
     """A file whose operations the clock counts and may fail."""
 
-    inner: HostFile
+    inner: MemoryFile
     clock: Clock
 
     @property
@@ -150,34 +165,48 @@ class FaultyFile:
         return self.inner.writable
 
     def read(self, offset: int, length: int) -> bytes:
-        kind = self.clock.tick("read", self.inner.path, offset, length)
-        if kind is None:
+        fault = self.clock.tick("read", self.inner.path, offset, length)
+        if fault is None:
             return self.inner.read(offset, length)
-        if kind is Kind.SHORT:
+        if fault.kind is Kind.SHORT:
             return self.inner.read(offset, max(1, length // 2) if length else 0)
-        raise self.clock.failure(kind, "read", self.inner.path, offset)
+        raise self.clock.failure(fault, "read", self.inner.path, offset)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> int:
-        kind = self.clock.tick("write", self.inner.path, offset, len(data))
-        if kind is None:
-            return self.inner.write(offset, data)
-        if kind is Kind.SHORT:
-            return self.inner.write(offset, memoryview(data)[: max(1, len(data) // 2)] if data else data)
-        if kind is Kind.TORN:
+        fault = self.clock.tick("write", self.inner.path, offset, len(data))
+        if fault is None:
+            return self._put(offset, data)
+        if fault.kind is Kind.SHORT:
+            return self._put(offset, memoryview(data)[: max(1, len(data) // 2)] if data else data)
+        if fault.applied:
+            self._put(offset, data)
+        if fault.kind is Kind.TORN:
             self._tear(offset, memoryview(data))
-            raise self.clock.failure(kind, "write", self.inner.path, offset, Effect.UNKNOWN)
-        raise self.clock.failure(kind, "write", self.inner.path, offset)
+            raise self.clock.failure(fault, "write", self.inner.path, offset, Effect.UNKNOWN)
+        raise self.clock.failure(fault, "write", self.inner.path, offset)
 
     def truncate(self, size: int) -> None:
-        self._whole("truncate", size)
-        self.inner.truncate(size)
+        fault = self.clock.tick("truncate", self.inner.path, size)
+        if fault is None or fault.applied:
+            if self.clock.pages is not None:
+                self.clock.pages.truncating(self.inner, size)
+            self.inner.truncate(size)
+        if fault is not None:
+            raise self.clock.failure(fault, "truncate", self.inner.path)
 
     def size(self) -> int:
         return self.inner.size()
 
     def flush(self) -> None:
-        self._whole("flush")
-        self.inner.flush()
+        fault = self.clock.tick("flush", self.inner.path)
+        if fault is None or fault.applied:
+            self.inner.flush()
+            if self.clock.pages is not None:
+                self.clock.pages.flushed(self.inner)
+        elif fault.kind is Kind.DROPPED and self.clock.pages is not None:
+            self.clock.pages.drop(self.inner)
+        if fault is not None:
+            raise self.clock.failure(fault, "flush", self.inner.path)
 
     def lock(self, mode: LockMode) -> None:
         self.inner.lock(mode)
@@ -185,15 +214,15 @@ class FaultyFile:
     def close(self) -> None:
         self.inner.close()
 
-    def _whole(self, operation: str, offset: int = 0) -> None:
-        kind = self.clock.tick(operation, self.inner.path, offset)
-        if kind is not None:
-            raise self.clock.failure(kind, operation, self.inner.path)
-
     def _tear(self, offset: int, data: memoryview) -> None:
         sectors = len(data) // SECTOR // 2
         if sectors:
-            self.inner.write(offset, data[: sectors * SECTOR])
+            self._put(offset, data[: sectors * SECTOR])
+
+    def _put(self, offset: int, data: bytes | bytearray | memoryview) -> int:
+        if self.clock.pages is not None:
+            self.clock.pages.writing(self.inner)
+        return self.inner.write(offset, data)
 
 
 @attrs.define(eq=False)
@@ -211,22 +240,16 @@ class FaultyFolder:
         return self.inner.resolve(name)
 
     def open(self, name: str, *, writable: bool) -> FaultyFile:
-        self._guard("open", name)
-        self._note_doubled(name, writable)
-        return FaultyFile(self.inner.open(name, writable=writable), self.clock)
+        return FaultyFile(self._tried("open", name, lambda: self._opened(name, writable)), self.clock)
 
     def create(self, name: str, *, replace: bool) -> FaultyFile:
-        self._guard("create", name)
-        self._note_doubled(name, writing=True)
-        return FaultyFile(self.inner.create(name, replace=replace), self.clock)
+        return FaultyFile(self._tried("create", name, lambda: self._created(name, replace)), self.clock)
 
     def rename(self, old: str, new: str) -> None:
-        self._guard("rename", old)
-        self.inner.rename(old, new)
+        self._tried("rename", old, lambda: self.inner.rename(old, new))
 
     def unlink(self, name: str) -> None:
-        self._guard("unlink", name)
-        self.inner.unlink(name)
+        self._tried("unlink", name, lambda: self.inner.unlink(name))
 
     def exists(self, name: str) -> bool:
         return self.inner.exists(name)
@@ -235,16 +258,32 @@ class FaultyFolder:
         return self.inner.names()
 
     def sync(self, name: str = ".") -> None:
-        self._guard("sync", name)
-        self.inner.sync(name)
+        self._tried("sync", name, lambda: self.inner.sync(name))
+
+    def _opened(self, name: str, writable: bool) -> MemoryFile:
+        self._note_doubled(name, writable)
+        return self.inner.open(name, writable=writable)
+
+    def _created(self, name: str, replace: bool) -> MemoryFile:
+        self._note_doubled(name, writing=True)
+        file = self.inner.create(name, replace=replace)
+        if self.clock.pages is not None:
+            self.clock.pages.truncating(file, 0)
+        return file
 
     def _note_doubled(self, name: str, writing: bool) -> None:
         path = self.inner.resolve(name)
         if any(handle.path == path and (writing or handle.writable) for handle in self.inner.handles):
             self.clock.doubled[path] = None
 
-    def _guard(self, operation: str, name: str) -> None:
+    def _tried(self, operation: str, name: str, carry_out: Callable[[], T]) -> T:
+        """Carry the operation out, unless it must fail; after its effect nobody gets what it returned."""
         path = self.inner.resolve(name)
-        kind = self.clock.tick(operation, path)
-        if kind is not None:
-            raise self.clock.failure(kind, operation, path)
+        fault = self.clock.tick(operation, path)
+        if fault is None:
+            return carry_out()
+        if fault.applied:
+            result = carry_out()
+            if isinstance(result, MemoryFile):
+                result.close()
+        raise self.clock.failure(fault, operation, path)

@@ -2,7 +2,9 @@
 
 Two cases of a setting are equal, and only one of them is run, where the recorded run proves it:
 
-* a fault that is to last, but that no later operation would have met again, is the one-off fault;
+* a fault that is to last, but that no later operation would have met again, is the one-off fault; so is
+  one that is to last until it is cleared, where none would have met it until then;
+* a fault that lasts until it is cleared is the lasting one, where that one has met nothing after that;
 * two errnos at one operation, when nobody looked at the errno but to print it, and when, if the trouble
   is to last, both have the same scope (`faults.kinds.scope_of`): only words differ, and both alike;
 * two kills between which nothing reached the disk, nothing was promised to the guest and nothing was
@@ -11,7 +13,7 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
 Equal cases are counted as cases, and how many were answered this way is counted, too.
 """
 
-from collections.abc import Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -20,9 +22,8 @@ from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
-from blockops.lab.faults.host import HostFault
+from blockops.lab.faults.host import HostFault, Span
 from blockops.lab.faults.kinds import MERE_ERRNO, Kind, scope_of
-from blockops.lab.faults.process import KilledAtStep
 from blockops.lab.gathering import gather
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
@@ -32,7 +33,8 @@ from blockops.lab.laws.judgement import Judgement
 class Judged:
     """A case with what each law says of it, and what of the core broke in it.
 
-    *struck*: the fault met something; *again* and *looked* are as in `Clock`; *equal*: the case was not
+    *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
+    the last of its troubles (`faults.host.Trouble`), *looked* is as in `Clock`; *equal*: the case was not
     run, because it equals another that was.
     """
 
@@ -41,6 +43,8 @@ class Judged:
     broken: tuple[str, ...] = ()
     struck: bool = True
     again: frozenset[str] = frozenset()
+    within: frozenset[str] = frozenset()
+    beyond: bool = True
     looked: bool = True
     equal: bool = False
 
@@ -59,21 +63,32 @@ def judged(case: Case) -> Judged:
         judgements = dict(judge(evidence))
     except Exception as error:  # whatever it is, it is ours, and the run must say so
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
-    struck = bool(evidence.hits) or evidence.killed or not isinstance(case.fault, HostFault)
     broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
-    return Judged(case.id, judgements, broken, struck, evidence.again, evidence.looked)
+    if not evidence.troubles:
+        return Judged(case.id, judgements, broken)
+    struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
+    last = evidence.troubles[-1]
+    again, within = frozenset(last.again), frozenset(last.within)
+    return Judged(case.id, judgements, broken, struck, again, within, last.beyond, evidence.looked)
+
+
+_Point: TypeAlias = tuple[tuple[HostFault, ...], int]
+_Kinds: TypeAlias = dict[Kind, Judged]
 
 
 @attrs.define
 class Judging:
-    """Judges cases of one setting in the order of its space, each distinct one once."""
+    """Judges cases of one setting in the order of its space, each distinct one once.
+
+    Of the host faults at one point (the same operation, after the same first failure) it remembers what
+    came of each, by what they are before or after: the effect; and then by span and kind.
+    """
 
     setting: Case
     space: Space
     _kills: dict[int, Judged] = attrs.field(factory=dict)
-    _operation: int = 0
-    _once: dict[Kind, Judged] = attrs.field(factory=dict)
-    _lasting: dict[Kind, Judged] = attrs.field(factory=dict)
+    _point: _Point | None = None
+    _there: dict[tuple[bool, Span], _Kinds] = attrs.field(factory=dict)
 
     def judge(self, fault: Fault) -> Judged:
         """Return the judgement of the setting broken by *fault*."""
@@ -84,32 +99,49 @@ class Judging:
         return found
 
     def _known(self, fault: Fault) -> Judged | None:
-        if isinstance(fault, KilledAtStep):
-            return self._kills.get(self.space.moment_of(fault.step))
-        if not isinstance(fault, HostFault) or fault.number != self._operation:
+        if fault.kill_step is not None:
+            return self._kills.get(self.space.moment_of(fault.kill_step))
+        if not fault.host_faults or _point_of(fault) != self._point:
             return None
-        if not fault.lasting:
-            return _but_for_words(self._once, fault.kind)
-        once = self._once.get(fault.kind)
-        if once is not None and scope_of(fault.kind) not in once.again:
-            return once
-        same_scope = {k: j for k, j in self._lasting.items() if scope_of(k) == scope_of(fault.kind)}
-        return _but_for_words(same_scope, fault.kind)
+        last = fault.host_faults[-1]
+        return self._with_other_span(last) or self._with_other_errno(last)
+
+    def _with_other_span(self, fault: HostFault) -> Judged | None:
+        """Return what came of the same failure in another span, if this one would meet no more or less."""
+        if fault.span is Span.ONCE:
+            return None
+        once = self._of(fault, Span.ONCE).get(fault.kind)
+        if once is not None:
+            met = once.again if fault.span is Span.LASTING else once.within
+            if scope_of(fault.kind) not in met:
+                return once
+        lasting = self._of(fault, Span.LASTING).get(fault.kind)
+        return lasting if fault.span is Span.CLEARED and lasting and not lasting.beyond else None
+
+    def _with_other_errno(self, fault: HostFault) -> Judged | None:
+        """Return what came of another errno in the same span, if nobody looked at that and it hit no less."""
+        if fault.applied or fault.kind not in MERE_ERRNO:
+            return None
+        for kind, found in self._of(fault, fault.span).items():
+            alike = fault.span is Span.ONCE or scope_of(kind) == scope_of(fault.kind)
+            if alike and kind in MERE_ERRNO and not found.looked:
+                return found
+        return None
+
+    def _of(self, fault: HostFault, span: Span) -> _Kinds:
+        return self._there.setdefault((fault.applied, span), {})
 
     def _remember(self, fault: Fault, found: Judged) -> None:
-        if isinstance(fault, KilledAtStep):
-            self._kills.setdefault(self.space.moment_of(fault.step), found)
-        if not isinstance(fault, HostFault):
-            return
-        if fault.number != self._operation:
-            self._operation = fault.number
-            self._once.clear()
-            self._lasting.clear()
-        (self._lasting if fault.lasting else self._once)[fault.kind] = found
+        if fault.kill_step is not None:
+            self._kills.setdefault(self.space.moment_of(fault.kill_step), found)
+        if fault.host_faults:
+            if _point_of(fault) != self._point:
+                self._point = _point_of(fault)
+                self._there.clear()
+            last = fault.host_faults[-1]
+            self._of(last, last.span)[last.kind] = found
 
 
-def _but_for_words(known: Mapping[Kind, Judged], kind: Kind) -> Judged | None:
-    """Return a judgement under another errno at which nobody looked, if there is one."""
-    if kind not in MERE_ERRNO:
-        return None
-    return next((found for other, found in known.items() if other in MERE_ERRNO and not found.looked), None)
+def _point_of(fault: Fault) -> _Point:
+    *before, last = fault.host_faults
+    return tuple(before), last.number

@@ -9,7 +9,7 @@ from blockops.errors import InvalidRequest
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
-from blockops.lab.exploring import record, space
+from blockops.lab.exploring import is_met, record
 from blockops.lab.faults import GROUPS
 from blockops.lab.gathering import gather
 from blockops.lab.laws import judge
@@ -44,7 +44,7 @@ def replay(
 def _refuse_what_never_strikes(case: Case) -> None:
     """Raise `InvalidRequest` where the run has no such point, or nothing there that can fail like this."""
     recording = record(case)
-    if case.fault not in space(case, recording, None, complete=True).faults:
+    if not is_met(case, recording):
         raise InvalidRequest(
             f"case '{case.id}'",
             f"'{case.fault}' strikes nothing: without a fault there are {len(recording.operations)} host "

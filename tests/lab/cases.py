@@ -1,5 +1,7 @@
 """Cases by their ids, and a bounded walk through the space of a setting, as `blockops compare` does it."""
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -51,8 +53,11 @@ def violated(found: Judged) -> dict[str, Judgement]:
 def faults(start: Case, groups: frozenset[str] | None, budget: int, offset: int) -> list[Fault]:
     """Return at most *budget* faults of a setting, spread evenly over the complete list from *offset* on."""
     found = space(start, record(start), groups, complete=True).faults
-    # An odd stride: the list alternates between once and lastingly, and both shall be met.
-    stride = max(1, -(-len(found) // budget)) | 1
+    # Neither even nor a multiple of three: the list goes round the spans, and the pace of the guest is one
+    # of two; all of them shall be met.
+    stride = next(
+        step for step in itertools.count(max(1, -(-len(found) // budget))) if math.gcd(step, 6) == 1
+    )
     return list(found[offset % stride :: stride])
 
 

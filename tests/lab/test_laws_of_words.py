@@ -1,5 +1,7 @@
 """Laws about what is said, of a live graph and of a retry: each held, violated and not exercised."""
 
+import errno
+
 import attrs
 import pytest
 
@@ -80,7 +82,7 @@ def test_an_error_names_device_file_and_cause_and_nobody_else(
 ) -> None:
     good.case = attrs.evolve(good.case, fault=HostFault(Kind.EIO, 3))
     exchange = refused((None, None), (None, None), desc)
-    exchange.hits = (HIT,)
+    exchange.hits = (attrs.evolve(HIT, code=errno.EIO),)
     good.exchanges = [exchange]
     judgement = judge(good)["names-the-culprit"]
     assert judgement.verdict is (Verdict.VIOLATED if missing else Verdict.HELD)

@@ -2,12 +2,12 @@
 
 fault          what a fault is: its hooks, and what a family of them brings
 kinds          how a host operation fails
-host           one host operation fails                process      the hypervisor is killed
+host           one host operation fails, or two        process      the hypervisor is killed
 management     management dies                         surroundings what it finds is not as expected
 pace           nothing is broken, the guest's pace differs
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
-claimed: power loss, lost and late replies, unplugged devices, two faults at once.
+claimed: power loss, lost and late replies, unplugged devices, two faults of different sorts at once.
 """
 
 from collections.abc import Mapping

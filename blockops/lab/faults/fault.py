@@ -14,11 +14,15 @@ import attrs
 if TYPE_CHECKING:
     from blockops.lab.case import Case
     from blockops.lab.execution import Execution
+    from blockops.lab.faults.host import HostFault
 
 
 @attrs.frozen
 class HostOperation:
-    """One call through the host seam: its number, who made it, and on what.  Offsets in bytes."""
+    """One call through the host seam: its number, who made it, and on what.  Offsets in bytes.
+
+    *code* is the errno with which it was made to fail, 0 where it was not.
+    """
 
     number: int
     actor: str
@@ -26,6 +30,7 @@ class HostOperation:
     path: str
     offset: int = 0
     length: int = 0
+    code: int = 0
 
 
 class Fault(ABC):
@@ -40,6 +45,21 @@ class Fault(ABC):
     def armed_from(self) -> int:
         """The first host operation that it may strike (`hosts.Clock`); 0: none."""
         return 0
+
+    @property
+    def host_faults(self) -> "tuple[HostFault, ...]":
+        """The host operations that it makes fail, in the order in which they do; none for most faults."""
+        return ()
+
+    @property
+    def first(self) -> "Fault":
+        """What a recording must be made under to find it: of a pair the first one, else itself."""
+        return self
+
+    @property
+    def kill_step(self) -> int | None:
+        """The step of the scheduler before which the hypervisor is killed, if it is."""
+        return None
 
     @property
     def spares_guest(self) -> bool:
@@ -66,7 +86,7 @@ class Fault(ABC):
 
     def kills_hypervisor(self, step: int) -> bool:
         """Whether the hypervisor dies before step *step* of the scheduler, if it has not yet."""
-        return False
+        return self.kill_step is not None and step >= self.kill_step
 
     def kills_management(self, step: int) -> bool:
         """Whether management dies before its step *step*."""

@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     EMFILE = "emfile"
     SHORT = "short"
     TORN = "torn"
+    DROPPED = "dropped"
 
 
 ERRNO: dict[Kind, int] = {
@@ -30,9 +31,10 @@ ERRNO: dict[Kind, int] = {
     Kind.ENOENT: errno.ENOENT,
     Kind.EMFILE: errno.EMFILE,
     Kind.TORN: errno.EIO,
+    Kind.DROPPED: errno.EIO,
 }
 
-MERE_ERRNO = frozenset(ERRNO) - {Kind.TORN}
+MERE_ERRNO = frozenset(ERRNO) - {Kind.TORN, Kind.DROPPED}
 """Kinds that differ in nothing but the errno: the operation has no effect."""
 
 KINDS_OF: dict[str, tuple[Kind, ...]] = {
@@ -41,12 +43,15 @@ KINDS_OF: dict[str, tuple[Kind, ...]] = {
     "read": (Kind.EIO, Kind.SHORT),
     "write": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.SHORT, Kind.TORN),
     "truncate": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
-    "flush": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
+    "flush": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.DROPPED),
     "rename": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT, Kind.EACCES, Kind.EROFS),
     "unlink": (Kind.EIO, Kind.EACCES, Kind.EROFS),
     "sync": (Kind.EIO, Kind.ENOSPC, Kind.EDQUOT),
 }
 """Which failures apply to which host operation."""
+
+APPLIED_TO = frozenset({"create", "write", "truncate", "flush", "rename", "unlink", "sync"})
+"""The operations that can have their effect and return an error all the same."""
 
 MUTATING = frozenset({"create", "write", "truncate", "rename", "unlink"})
 """The operations that change what a killed process leaves behind."""

@@ -41,8 +41,9 @@ class KilledAtStep(Fault):
     def __str__(self) -> str:
         return f"kill@step-{self.step}"
 
-    def kills_hypervisor(self, step: int) -> bool:
-        return step >= self.step
+    @property
+    def kill_step(self) -> int:
+        return self.step
 
 
 def _parse(text: str) -> Fault | None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
-from blockops.lab.faults.host import HostFault
-from blockops.lab.faults.kinds import ERRNO
 from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.laws.atomicity import device_states
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
@@ -53,20 +51,17 @@ def _changed(exchange: Exchange) -> Iterator[Problem]:
 
 def names_the_culprit(evidence: Evidence) -> Judgement:
     """An error reply names the device, the file and the cause of the fault, and nobody innocent."""
-    fault = evidence.case.fault
     blamed = [exchange for exchange in evidence.exchanges if _failed_by_fault(exchange)]
-    if not blamed or not isinstance(fault, HostFault):
+    if not blamed or not evidence.case.fault.host_faults:
         return NOT_EXERCISED
-    return held_unless(
-        problem for exchange in blamed[:1] for problem in _unnamed(evidence, exchange, ERRNO.get(fault.kind))
-    )
+    return held_unless(_unnamed(evidence, blamed[0]))
 
 
 def _failed_by_fault(exchange: Exchange) -> bool:
     return isinstance(exchange.answer, Replied) and not exchange.answer.ok and bool(exchange.hits)
 
 
-def _unnamed(evidence: Evidence, exchange: Exchange, code: int | None) -> Iterator[Problem]:
+def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     assert isinstance(exchange.answer, Replied)
     answer, hit = exchange.answer, exchange.hits[0]
     text = f"{answer.desc} {' '.join(str(value) for value in (answer.data or {}).values())}"
@@ -76,8 +71,8 @@ def _unnamed(evidence: Evidence, exchange: Exchange, code: int | None) -> Iterat
         yield f"{said} and does not name the file {hit.path}", "file"
     if owner is not None and f"'{owner}'" not in text and owner not in text.split():
         yield f"{said} and does not name the device {owner}", "device"
-    if code is not None and os.strerror(code) not in text:
-        yield f"{said} and does not name the cause, {os.strerror(code)}", "cause"
+    if hit.code and os.strerror(hit.code) not in text:
+        yield f"{said} and does not name the cause, {os.strerror(hit.code)}", "cause"
     guilty = {owner_of(evidence, one) for one in exchange.hits}
     for disk in evidence.case.world.disks():
         if owner is not None and disk.device not in guilty and f"'{disk.device}'" in text:
@@ -94,9 +89,10 @@ def owner_of(evidence: Evidence, operation: HostOperation) -> str | None:
 
 def repeatable(evidence: Evidence) -> Judgement:
     """A second attempt after a failed one ends as a first success would."""
-    if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
+    again = _second_attempt(evidence)
+    if evidence.case.use_case.id != "retry" or evidence.killed or again is None:
         return NOT_EXERCISED
-    if len(evidence.hits) > 1 or isinstance(evidence.case.fault, Occupied):
+    if len(evidence.hits) > again.first_hit or isinstance(evidence.case.fault, Occupied):
         return NOT_EXERCISED
     states = device_states(evidence)
     if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
@@ -105,13 +101,13 @@ def repeatable(evidence: Evidence) -> Judgement:
     return violated(f"the second attempt did not end as a first success: {evidence.failure or each}", "retry")
 
 
-def _tried_again(evidence: Evidence) -> bool:
-    """Whether the request whose first attempt failed was sent once more."""
+def _second_attempt(evidence: Evidence) -> Exchange | None:
+    """Return the exchange in which a request was sent once more whose first attempt had failed."""
     failed: list[tuple[str, object]] = []
     for exchange in evidence.exchanges:
         request = (exchange.command, exchange.arguments)
         if request in failed:
-            return True
+            return exchange
         if not (isinstance(exchange.answer, Replied) and exchange.answer.ok):
             failed.append(request)
-    return False
+    return None
