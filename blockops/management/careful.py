@@ -1,9 +1,9 @@
 """What the careful manager's programs share: notes, looking, cleaning up.
 
 Its notes are `intend` (these devices are about to go from old to new images), then one that ends it:
-`done`, `undo` or `restarted`.  The configuration says "old" until `done`.  So whoever restarts the machine
-after a crash finds in the last notes, where they are `intend`, what was under way.  No step forward is
-taken without its note; a step back is, for the books say "old" then as they stand.
+`done`, `undo`, `restarted` or `recovered`.  The configuration says "old" until `done`.  So whoever comes
+after a crash finds in the last notes, where they are `intend`, what was under way (`recovery`).  No step
+forward is taken without its note; a step back is, for the books say "old" then as they stand.
 
 It deletes a file only where it knows both that the file is its own (no such name existed when it began)
 and that the hypervisor does not use it (`query-block` says so, or an answer did).  Without an answer
@@ -18,7 +18,7 @@ import attrs
 from blockops.errors import BlockError
 from blockops.graph.formats import resolve_backing
 from blockops.management.contestant import Program
-from blockops.management.desk import Answer, Desk, GaveUp, Lost, NoAnswer, Replied
+from blockops.management.desk import Answer, Desk, GaveUp, Lost, NoAnswer, Replied, expected
 from blockops.management.programs import (
     Move,
     configure_new,
@@ -69,10 +69,15 @@ def done(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 
 @attrs.frozen
 class Live:
-    """What `query-block` says: the file that each device with a medium shows, and all files that it names."""
+    """What `query-block` says: the file that each device with a medium shows, and all files that it names.
+
+    *images* are the same files with their formats; *frozen* are the devices that it says are frozen.
+    """
 
     tops: Mapping[str, str]
     used: frozenset[str]
+    images: Mapping[str, ImageRef]
+    frozen: tuple[str, ...] = ()
 
     def shows(self, device: str, image: ImageRef) -> bool:
         """Whether the device shows this image (through a mirror, perhaps)."""
@@ -80,8 +85,14 @@ class Live:
 
 
 def look(desk: Desk) -> Steps[Live]:
-    """Ask the hypervisor which images its devices show; raises `NoAnswer` where it does not say."""
-    rows = cast(list[dict[str, Any]], (yield from desk.must("query-block")))
+    """Ask the hypervisor which images its devices show; raises `NoAnswer` where it does not say.
+
+    It is asked a second time where the first answer does not come: the connection may have been lost.
+    """
+    answer = yield from desk.execute("query-block")
+    if isinstance(answer, Lost):
+        answer = yield from desk.execute("query-block")
+    rows = cast(list[dict[str, Any]], expected(answer, "query-block"))
     shown = {row["device"]: row["inserted"] for row in rows if "inserted" in row}
     tops = {device: desk.host.resolve(inserted["file"]) for device, inserted in shown.items()}
     backings = [
@@ -89,7 +100,9 @@ def look(desk: Desk) -> Steps[Live]:
         for device, inserted in shown.items()
         if "backing_file" in inserted
     ]
-    return Live(tops, frozenset([*tops.values(), *backings]))
+    images = {device: ImageRef(path, shown[device]["drv"]) for device, path in tops.items()}
+    frozen = tuple(row["device"] for row in rows if row.get("frozen"))
+    return Live(tops, frozenset([*tops.values(), *backings]), images, frozen)
 
 
 def has_moved(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
@@ -108,10 +121,10 @@ def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     yield from attempt(desk.note("undo"))
     for move in moves:
         if not live.shows(move.device, move.old):
-            yield from _reopened(desk, move.device, move.old)
+            yield from reopened(desk, move.device, move.old)
 
 
-def _reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
+def reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
     """Send a `drive-reopen`, a second time where it is refused; return whether one of them worked.
 
     Never left to probing: a raw image can look like any.
@@ -186,7 +199,7 @@ def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     for disk in wish.disks:
         there = live.shows(disk.device, disk.old) or (
             books.get(disk.device) != target(disk)
-            and (yield from _reopened(desk, disk.device, sources[disk.device]))
+            and (yield from reopened(desk, disk.device, sources[disk.device]))
         )
         left += [] if there else [disk]
     yield from _record_left(desk, left)

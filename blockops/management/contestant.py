@@ -13,7 +13,7 @@ import attrs
 from blockops.commands.profile import Profile
 from blockops.machine import Machine
 from blockops.management.desk import Desk
-from blockops.management.wish import ImageRef, Wish
+from blockops.management.wish import Wish
 from blockops.qmp.command import Proposal
 from blockops.steps import Steps
 
@@ -32,9 +32,6 @@ class Manager(enum.Enum):
 Program: TypeAlias = Callable[[Desk, Wish], Steps[None]]
 """Fulfils a wish.  Returning means that management believes it succeeded, a `BlockError` that it failed."""
 
-Restart: TypeAlias = Callable[[Desk, Mapping[str, ImageRef]], Steps[Mapping[str, ImageRef]]]
-"""After a crash of the hypervisor: from the configuration as it stands to the images to start with."""
-
 
 @attrs.frozen
 class Inexpressible:
@@ -48,6 +45,9 @@ class Entry:
     """A proposal as the catalogue lists it.
 
     *page*: whether it is one of the wiki page's four.  *programs* has every use case for every manager.
+    *recover* is what a new management process runs first: after the death of the one before, with its
+    notes or without them, and after a crash of the hypervisor before the machine is started on what the
+    configuration then names.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Entry:
     make: Callable[[Machine, Profile], Proposal]
     profiles: tuple[Profile, ...]
     programs: Mapping[Manager, Mapping[str, Program | Inexpressible]]
-    restart: Mapping[Manager, Restart]
+    recover: Mapping[Manager, Program]
 
 
 @attrs.frozen
@@ -78,6 +78,6 @@ class Contestant:
         return self.entry.programs[self.manager][use_case]
 
     @property
-    def restart(self) -> Restart:
-        """What decides, after a crash of the hypervisor, which images the machine starts with."""
-        return self.entry.restart[self.manager]
+    def recover(self) -> Program:
+        """What a new management process runs first."""
+        return self.entry.recover[self.manager]

@@ -92,6 +92,17 @@ class NoAnswer(BlockError):
         return f"{self.command}: no answer"
 
 
+def expected(answer: Answer, command: str) -> object:
+    """Return the value of the answer to *command*; raises `Refused` or `NoAnswer`."""
+    match answer:
+        case Replied(ok=True, value=value):
+            return value
+        case Replied():
+            raise Refused(command, answer)
+        case Lost():
+            raise NoAnswer(command)
+
+
 @attrs.define(eq=False)
 class GaveUp(BlockError):
     """Management has ended its attempt; *outcome* says what it believes to hold now."""
@@ -140,13 +151,7 @@ class Desk:
 
     def must(self, command: str, **arguments: object) -> Steps[object]:
         """Send *command* and return its value; raises `Refused` or `NoAnswer`."""
-        match (yield from self.execute(command, **arguments)):
-            case Replied(ok=True, value=value):
-                return value
-            case Replied() as answer:
-                raise Refused(command, answer)
-            case Lost():
-                raise NoAnswer(command)
+        return expected((yield from self.execute(command, **arguments)), command)
 
     def create_image(self, new: NewImage) -> Steps[None]:
         """Create an image, durable with its name; an error may leave a partial file."""

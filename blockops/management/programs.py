@@ -1,8 +1,8 @@
 """What management programs of several contestants share, each piece only where it is really the same.
 
 Here: which images the disks move between, the work on images that either manager does alike, and the
-naive manager's own.  The careful manager's pieces are in `careful`, the restart after a crash of the
-hypervisor in `restart`.
+naive manager's own.  The careful manager's pieces are in `careful`, what a new management
+process does in `recovery`.
 """
 
 from collections.abc import Sequence

@@ -2,9 +2,8 @@
 
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry
-from blockops.management.restart import RESTART
 from proposals.baselines.group_snapshot_v1 import GroupSnapshotV1Commands
-from proposals.baselines.management import GROUP_SNAPSHOT_V1, NAIVE_LOOP, STOP_CONT
+from proposals.baselines.management import GROUP_SNAPSHOT_V1, LEAVE, NAIVE_LOOP, RECOVER_STOP_CONT, STOP_CONT
 from proposals.baselines.naive_loop import NaiveLoopCommands
 from proposals.baselines.stop_cont import StopContCommands
 
@@ -17,7 +16,7 @@ ENTRIES = (
         make=NaiveLoopCommands,
         profiles=(Profile.AS_POSTED,),
         programs=NAIVE_LOOP,
-        restart=RESTART,
+        recover=LEAVE,
     ),
     Entry(
         id="stop-cont",
@@ -27,7 +26,7 @@ ENTRIES = (
         make=StopContCommands,
         profiles=(Profile.AS_POSTED,),
         programs=STOP_CONT,
-        restart=RESTART,
+        recover=RECOVER_STOP_CONT,
     ),
     Entry(
         id="group-snapshot-v1",
@@ -37,6 +36,6 @@ ENTRIES = (
         make=GroupSnapshotV1Commands,
         profiles=(Profile.AS_POSTED,),
         programs=GROUP_SNAPSHOT_V1,
-        restart=RESTART,
+        recover=LEAVE,
     ),
 )

@@ -11,6 +11,7 @@ from blockops.management.careful import attempt, begin, done, has_moved, intend,
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk
 from blockops.management.programs import Move, configure_new, onto_overlays, repeated
+from blockops.management.recovery import believe, leave
 from blockops.management.snapshots_only import BEYOND_SNAPSHOTS, ONE_COMMAND
 from blockops.management.wish import Wish
 from blockops.steps import Steps
@@ -77,11 +78,22 @@ def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
     yield from desk.must("cont")
 
 
+def recover_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
+    """Put the books right before the guest goes on, whatever happened."""
+    failure = yield from attempt(leave(desk, wish))
+    yield from desk.execute("cont")
+    if failure is not None:
+        raise failure
+
+
 def _let_go_on(desk: Desk, wish: Wish) -> Steps[object]:
     return (yield from desk.must("cont"))
 
 
 # ---------------------------------------------------------------------------------------------- programs
+
+LEAVE: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: leave}
+RECOVER_STOP_CONT: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: recover_stop_cont}
 
 NAIVE_LOOP: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {"group-snapshot": naive_loop, "retry": repeated(naive_loop), **BEYOND_SNAPSHOTS},

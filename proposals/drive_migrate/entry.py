@@ -2,9 +2,8 @@
 
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry
-from blockops.management.restart import RESTART
 from proposals.drive_migrate.commands import DriveMigrateCommands
-from proposals.drive_migrate.management import PROGRAMS
+from proposals.drive_migrate.management import PROGRAMS, RECOVER
 
 ENTRY = Entry(
     id="drive-migrate",
@@ -14,5 +13,5 @@ ENTRY = Entry(
     make=DriveMigrateCommands,
     profiles=tuple(Profile),
     programs=PROGRAMS,
-    restart=RESTART,
+    recover=RECOVER,
 )

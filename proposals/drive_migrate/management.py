@@ -35,6 +35,7 @@ from blockops.management.programs import (
     onto_targets,
     repeated,
 )
+from blockops.management.recovery import believe, bring_back
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, Wish
 from blockops.steps import Steps
@@ -227,6 +228,8 @@ def _migrate(desk: Desk, disk: DiskWish) -> Steps[None]:
 def _reopen(desk: Desk, move: Move) -> Steps[None]:
     yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
 
+
+RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: bring_back}
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {

@@ -2,9 +2,8 @@
 
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry
-from blockops.management.restart import RESTART
 from proposals.freeze.commands import FreezeCommands
-from proposals.freeze.management import PROGRAMS
+from proposals.freeze.management import PROGRAMS, RECOVER
 
 ENTRY = Entry(
     id="freeze",
@@ -14,5 +13,5 @@ ENTRY = Entry(
     make=FreezeCommands,
     profiles=tuple(Profile),
     programs=PROGRAMS,
-    restart=RESTART,
+    recover=RECOVER,
 )

@@ -14,6 +14,7 @@ from blockops.management.careful import (
     clean_up,
     done,
     intend,
+    look,
     looked_up,
     reopen_old,
     stay_on_source,
@@ -37,6 +38,7 @@ from blockops.management.programs import (
     overlay,
     repeated,
 )
+from blockops.management.recovery import believe, bring_back
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
@@ -271,6 +273,21 @@ def _thaw_after(desk: Desk, wish: Wish, steps: Steps[None]) -> Steps[None]:
     if failure is not None:
         raise failure
 
+
+def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
+    """Go back or forward while the guest still waits, then thaw what is frozen, however that ended."""
+    failure = yield from attempt(bring_back(desk, wish))
+    yield from attempt(_thaw_frozen(desk))
+    if failure is not None:
+        raise failure
+
+
+def _thaw_frozen(desk: Desk) -> Steps[None]:
+    for device in (yield from look(desk)).frozen:
+        yield from desk.execute("blockdev-unfreeze", device=device)
+
+
+RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: careful_recovery}
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {

@@ -2,9 +2,8 @@
 
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry
-from blockops.management.restart import RESTART
 from proposals.group_snapshot.commands import GroupSnapshotCommands
-from proposals.group_snapshot.management import PROGRAMS
+from proposals.group_snapshot.management import PROGRAMS, RECOVER
 
 ENTRY = Entry(
     id="group-snapshot",
@@ -14,5 +13,5 @@ ENTRY = Entry(
     make=GroupSnapshotCommands,
     profiles=tuple(Profile),
     programs=PROGRAMS,
-    restart=RESTART,
+    recover=RECOVER,
 )

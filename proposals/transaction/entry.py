@@ -2,9 +2,8 @@
 
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry
-from blockops.management.restart import RESTART
 from proposals.transaction.commands import TransactionCommands
-from proposals.transaction.management import PROGRAMS
+from proposals.transaction.management import PROGRAMS, RECOVER
 
 ENTRY = Entry(
     id="transaction",
@@ -14,5 +13,5 @@ ENTRY = Entry(
     make=TransactionCommands,
     profiles=tuple(Profile),
     programs=PROGRAMS,
-    restart=RESTART,
+    recover=RECOVER,
 )

@@ -20,7 +20,7 @@ from blockops.management.careful import (
     undo,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
-from blockops.management.desk import Answer, Desk, GaveUp
+from blockops.management.desk import Answer, Desk, GaveUp, Lost
 from blockops.management.programs import (
     Move,
     configure_new,
@@ -36,6 +36,7 @@ from blockops.management.programs import (
     overlay,
     repeated,
 )
+from blockops.management.recovery import believe, bring_back
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
@@ -244,6 +245,26 @@ def _abort(desk: Desk, wish: Wish) -> Steps[Answer]:
     """Abort; refused where a failed commit or an earlier abort has ended the transaction already."""
     return (yield from desk.execute("blockdev-abort-transaction"))
 
+
+def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
+    """Wait until the dead manager's transaction has been aborted, then go back or forward."""
+    yield from _wait_until_none_is_open(desk)
+    yield from bring_back(desk, wish)
+
+
+def _wait_until_none_is_open(desk: Desk) -> Steps[None]:
+    """Open a transaction and abort it again: that is refused while another one is open or being aborted."""
+    for _ in range(ATTEMPTS):
+        answer = yield from desk.execute("blockdev-start-transaction")
+        if isinstance(answer, Lost) or answer.ok:
+            yield from desk.execute("blockdev-abort-transaction")
+            return
+
+
+ATTEMPTS = 64
+"""How often a new manager asks whether the transaction of the one before has ended."""
+
+RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: careful_recovery}
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {

@@ -38,7 +38,7 @@ def test_the_contestants_have_the_ids_of_the_lab() -> None:
 @pytest.mark.parametrize("manager", Manager)
 def test_every_entry_says_how_or_why_not_for_every_use_case(entry: Any, manager: Manager) -> None:
     assert set(entry.programs[manager]) == set(USE_CASES)
-    assert set(entry.restart) == set(Manager)
+    assert set(entry.recover) == set(Manager)
 
 
 # --------------------------------------------------------------------------------------- without faults

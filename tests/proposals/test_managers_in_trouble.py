@@ -12,7 +12,7 @@ from blockops.commands.profile import Profile
 from blockops.errors import BlockError, ImageError
 from blockops.host.memory import MemoryFolder
 from blockops.management.contestant import Contestant, Inexpressible, Manager
-from blockops.management.desk import GaveUp, NoAnswer, Refused
+from blockops.management.desk import Desk, GaveUp, NoAnswer, Refused
 from blockops.management.use_cases import USE_CASES, UseCase
 from blockops.management.wish import ImageRef
 from blockops.steps import Steps, run
@@ -130,6 +130,12 @@ def drive(program: Iterator[Any]) -> Iterator[None]:
         yield
 
 
+def recovered(scene: Scene, desk: Desk, use_case: UseCase) -> dict[str, ImageRef]:
+    """Let a new manager recover, and return what the machine is started on."""
+    run(scene.contestant.recover(desk, use_case.wish(scene.wishes)))
+    return desk.configuration()
+
+
 @pytest.mark.parametrize(("contestant", "use_case"), PAIRS)
 def test_after_a_crash_at_any_step_a_restart_finds_every_disk_whole(
     contestant: Contestant, use_case: UseCase
@@ -141,9 +147,9 @@ def test_after_a_crash_at_any_step_a_restart_finds_every_disk_whole(
         scene.host.close_all()
         scene.silent = True
         desk = scene.desk()
-        images = run(contestant.restart(desk, desk.configuration()))
+        images = recovered(scene, desk, use_case)
         assert [scene.read(images[wish.device]) for wish in scene.wishes] == intact(scene.count)
-        assert run(contestant.restart(desk, desk.configuration())) == images
+        assert recovered(scene, desk, use_case) == images
         if taken < step:
             break
 
@@ -164,7 +170,7 @@ def test_after_a_crash_a_careful_restart_finds_what_the_guest_flushed(
         if switched_unrecorded(scene) and contestant.entry.id in ("drive-migrate", "transaction"):
             continue
         desk = scene.desk()
-        images = run(contestant.restart(desk, desk.configuration()))
+        images = recovered(scene, desk, use_case)
         found = {name: int.from_bytes(scene.read(images[name])[:8], "big") for name in written}
         assert not written[scene.wishes[0].device] or found == written
         if taken < step:

@@ -10,7 +10,7 @@ from blockops.host.memory import MemoryDisk
 from blockops.management.careful import done, intend
 from blockops.management.desk import Desk, Lost
 from blockops.management.programs import Move, onto_overlays, onto_targets
-from blockops.management.restart import as_configured, by_notes
+from blockops.management.recovery import believe, start_on_what_is_safe
 from blockops.management.wish import ImageRef, Wish
 from blockops.steps import Steps, run
 from tests.management.scene import SIZE, FailingFolder, disk_wish
@@ -44,16 +44,19 @@ def make(desk: Desk, move: Move, backing: str | None = None) -> None:
 
 def restarted(desk: Desk) -> dict[str, ImageRef]:
     """Restart twice: a crash of the recovery itself must not change its mind."""
-    images = run(by_notes(desk, desk.configuration()))
-    assert run(by_notes(desk, desk.configuration())) == images == desk.configuration()
-    return dict(images)
+    run(start_on_what_is_safe(desk))
+    images = desk.configuration()
+    run(start_on_what_is_safe(desk))
+    assert images == desk.configuration()
+    return images
 
 
 def test_the_naive_manager_starts_with_the_configuration_whatever_the_notes_say(desk: Desk) -> None:
     run(intend(desk, OVERLAYS))
     for move in OVERLAYS:
         make(desk, move)
-    assert run(as_configured(desk, desk.configuration())) == OLD
+    run(believe(desk, WISH))
+    assert desk.configuration() == OLD
 
 
 def test_with_every_overlay_complete_the_new_images_are_started(desk: Desk) -> None:
@@ -90,7 +93,7 @@ def test_disks_that_were_to_move_one_by_one_are_judged_one_by_one(desk: Desk) ->
     assert restarted(desk) == {"d0": NEW["d0"], "d1": OLD["d1"]}
 
 
-@pytest.mark.parametrize("kind", ["done", "undo", "restarted"])
+@pytest.mark.parametrize("kind", ["done", "undo", "restarted", "recovered"])
 def test_what_has_ended_is_not_judged_again(desk: Desk, kind: str) -> None:
     run(intend(desk, OVERLAYS))
     for move in OVERLAYS:
@@ -123,7 +126,7 @@ def test_an_image_that_cannot_be_looked_at_is_no_reason_to_start_the_other(desk:
     assert isinstance(desk.host, FailingFolder)
     desk.host.fails = {("open", "/vm/s1.qcow2"): errno.EIO}
     with pytest.raises(HostError):
-        run(by_notes(desk, desk.configuration()))
+        run(start_on_what_is_safe(desk))
     assert desk.configuration() == OLD
     desk.host.fails = {}
     assert restarted(desk) == NEW
