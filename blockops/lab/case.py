@@ -30,8 +30,7 @@ class Case:
     @property
     def setting(self) -> str:
         """The use case with its number of devices and, where it is not the standard one, its world."""
-        digest = "" if self.world.standard else f"~{self.world.digest()}"
-        return f"{self.use_case.id}-{self.world.devices}{digest}"
+        return f"{self.use_case.id}-{self.world.name}"
 
     @property
     def id(self) -> str:

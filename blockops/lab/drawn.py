@@ -6,7 +6,7 @@ a law decides, so that shrinking yields the smallest world.
 """
 
 import random
-from concurrent.futures import Executor, Future
+from collections.abc import Iterable, Iterator
 
 import attrs
 import hypothesis
@@ -19,10 +19,11 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
-from blockops.lab.plan import Part, Settings
+from blockops.lab.plan import Part, Roster, Settings
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
-from blockops.lab.work import contestant_named
+from blockops.lab.work import enlisted
+from blockops.lab.workers import Piece
 from blockops.lab.world import Workload, World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES
@@ -51,6 +52,14 @@ class Sighting:
     fault: Fault
     law: str
     sentence: str
+
+
+@attrs.frozen
+class Searched:
+    """What came of the search for a contestant."""
+
+    contestant: str
+    sighting: Sighting | None
 
 
 @attrs.frozen
@@ -114,9 +123,9 @@ def sighting(contestant: Contestant, drawn: Drawn) -> Sighting | None:
     return None
 
 
-def search(contestant_id: str, budget: int, seed: int) -> Sighting | None:
+def search(roster: Roster, contestant_id: str, budget: int, seed: int) -> Searched:
     """Let Hypothesis draw *budget* examples for a contestant and shrink the first that fails."""
-    contestant = contestant_named(contestant_id)
+    contestant = enlisted(roster)[contestant_id]
     try:
         smallest = hypothesis.find(
             examples(contestant),
@@ -131,32 +140,28 @@ def search(contestant_id: str, budget: int, seed: int) -> Sighting | None:
             random=random.Random(seed),
         )
     except NoSuchExample:
-        return None
-    return sighting(contestant, smallest)
+        return Searched(contestant_id, None)
+    return Searched(contestant_id, sighting(contestant, smallest))
 
 
-Searches = list[tuple[Contestant, Future[Sighting | None]]]
-"""Searches under way in the workers."""
-
-
-def search_worlds(settings: Settings, executor: Executor, parts: list[Part]) -> Searches:
-    """Start to search a smallest failing world for every contestant of *parts*.
+def searches(settings: Settings, roster: Roster, parts: Iterable[Part]) -> Iterator[Piece[Searched]]:
+    """Yield the search for a smallest failing world for every contestant of *parts*.
 
     There is nothing to search where *examples* is 0, nor on images that were given.
     """
     if settings.examples == 0 or settings.images:
-        return []
+        return
+    for contestant in dict.fromkeys(part.setting.contestant for part in parts):
+        arguments = (roster, contestant, settings.examples, settings.seed)
+        yield Piece(f"search {contestant}", contestant, search, arguments, Searched)
+
+
+def found_worlds(parts: Iterable[Part], searched: Iterable[Searched]) -> tuple[Found, ...]:
+    """Return what the searches found, in the order of the contestants."""
+    seen = {one.contestant: one.sighting for one in searched}
     contestants = {part.contestant.id: part.contestant for part in parts}
-    return [
-        (contestant, executor.submit(search, contestant.id, settings.examples, settings.seed))
-        for contestant in contestants.values()
-    ]
-
-
-def found_worlds(searches: Searches) -> tuple[Found, ...]:
-    """Wait for the searches and return what they found."""
-    sightings = [(contestant, future.result()) for contestant, future in searches]
-    return tuple(_found(contestant, seen) for contestant, seen in sightings if seen is not None)
+    found = [(contestant, seen.get(name)) for name, contestant in contestants.items()]
+    return tuple(_found(contestant, sighting) for contestant, sighting in found if sighting is not None)
 
 
 def _found(contestant: Contestant, seen: Sighting) -> Found:

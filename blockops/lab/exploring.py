@@ -50,13 +50,14 @@ class NotDeterministic(AssertionError):
 
 def record(setting: Case) -> Recording:
     """Run a setting without a fault, twice; the two must be equal."""
-    first, second = _recorded(setting), _recorded(setting)
+    first, second = record_once(setting), record_once(setting)
     if first != second:
         raise NotDeterministic(f"two runs of {setting.id} differ")
     return first
 
 
-def _recorded(setting: Case) -> Recording:
+def record_once(setting: Case) -> Recording:
+    """Run a setting without a fault; for one that was recorded twice before."""
     execution = Execution(attrs.evolve(setting, fault=NoFault()), recording=True)
     execution.go()
     return Recording(

@@ -79,3 +79,11 @@ _FOREIGN = {
 def open_chain(path: str) -> ImageNode:
     """Open the image at *path* and all below it, for reading, without locks."""
     return open_node(Graph(), PosixFolder(os.path.dirname(path)), path, None, _LOOKING)
+
+
+def chain_of(path: str) -> tuple[str, ...]:
+    """Return the paths of the image at *path* and of all below it, top first."""
+    nodes = tuple(reading_path(open_chain(path)))
+    for node in nodes:
+        node.abandon()
+    return tuple(node.source.path for node in nodes)

@@ -1,26 +1,42 @@
 """What a comparison is to do: its settings, and the parts that they select.
 
 A part is one contestant with one use case in one world; it is either inexpressible, with the reason, or
-has a space of faults that is surveyed and then judged slice by slice (`work`).
+has a space of faults that is surveyed and then judged slice by slice (`work`): all of it, or a sample
+(`policy`).
 """
 
+import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import attrs
 
+from blockops.lab.case import Case
+from blockops.lab.faults.pace import NoFault
+from blockops.lab.policy import DEFAULT, FULL, Policy, shares
 from blockops.lab.tally import Tally
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase
+
+Roster: TypeAlias = Callable[[], tuple[Contestant, ...]]
+"""Returns everybody who may take part.
+
+It crosses to other processes by its name, so it must be a function of a module; contestants themselves,
+which are made of programs, need not cross.
+"""
+
+FURTHER_WORLDS: tuple[World, ...] = ()
+"""Worlds other than the standard one in which every use case that has their number of devices is run, too."""
 
 
 @attrs.frozen
 class Settings:
     """What to compare.  Empty tuples mean all; *devices* replaces each use case's own device counts.
 
-    *images*: real images (absolute path, format) that stand below d0, d1, … and are never written.
-    *complete*: break every host operation with three devices and more, too.
+    *contestants*: designs or whole ids.  *images*: real images (absolute path, format) that stand below
+    d0, d1, … and are never written.  *complete*: sample nothing.
     """
 
     devices: int | None = None
@@ -45,6 +61,19 @@ class Settings:
         """The fault groups asked for, None for all."""
         return frozenset(self.faults) or None
 
+    @property
+    def policy(self) -> Policy:
+        """How far to go."""
+        return FULL if self.complete else DEFAULT
+
+
+class Depth(enum.Enum):
+    """Why a setting is compared, and so how far: the policy says how much of the latter two."""
+
+    OWN = "the use case with its own number of devices"
+    OTHERS = "with other numbers of devices"
+    WORLDS = "in further worlds"
+
 
 @attrs.frozen
 class Setting:
@@ -54,6 +83,27 @@ class Setting:
     use_case: str
     world: World
 
+    @property
+    def place(self) -> str:
+        """The use case with its devices and, where it is not the standard one, its world."""
+        return f"{self.use_case}-{self.world.name}"
+
+    def __str__(self) -> str:
+        return f"{self.contestant}/{self.place}"
+
+
+@attrs.frozen
+class Scope:
+    """Which cases of a setting are asked for: of these fault groups, on *inner* devices too or not.
+
+    *sample*: this many, drawn with *seed*, besides the one without a fault; None for all.
+    """
+
+    groups: frozenset[str] | None
+    inner: bool
+    seed: int
+    sample: int | None = None
+
 
 @attrs.define
 class Part:
@@ -61,54 +111,98 @@ class Part:
 
     setting: Setting
     contestant: Contestant
+    depth: Depth
+    scope: Scope
     inexpressible: str | None = None
     surveyed: "Survey | None" = None
     tally: Tally = attrs.field(factory=Tally)
 
+    @property
+    def case(self) -> Case:
+        """The setting's case without a fault."""
+        return Case(self.contestant, USE_CASES[self.setting.use_case], self.setting.world, NoFault())
+
+    @property
+    def planned(self) -> int:
+        """How many cases are to be judged."""
+        if self.surveyed is None:
+            return 0
+        return self.surveyed.cases if self.scope.sample is None else self.scope.sample
+
 
 @attrs.frozen
 class Survey:
-    """The size of a setting's space: faults, host operations broken and in all, kills, deaths, kinds."""
+    """The size of a setting's space: its cases by group of faults, and its host operations.
 
-    faults: int
+    *choice*: how many of the cases may be sampled; the others are on inner devices.
+    """
+
+    groups: dict[str, int]
     points: int
-    all_points: int
-    kills: int
-    deaths: int
-    kinds: tuple[str, ...]
+    choice: int
+
+    @property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return sum(self.groups.values())
 
 
 def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Part]:
     """Return what is to be compared, in the order in which it is reported."""
     return [
-        _part(contestant, use_case, world)
+        _part(settings, contestant, use_case, depth, world)
         for contestant in contestants
         if chosen(settings, contestant)
         for use_case in USE_CASES.values()
         if not settings.use_cases or use_case.id in settings.use_cases
-        for world in _worlds(settings, use_case.device_counts)
+        for depth, world in _worlds(settings, use_case.device_counts)
     ]
 
 
 def chosen(settings: Settings, contestant: Contestant) -> bool:
     """Whether the settings ask for this contestant."""
+    names = settings.contestants
     return (
-        (not settings.contestants or contestant.entry.id in settings.contestants)
+        (not names or contestant.entry.id in names or contestant.id in names)
         and (not settings.profiles or contestant.profile.value in settings.profiles)
         and (not settings.managers or contestant.manager.value in settings.managers)
     )
 
 
-def _worlds(settings: Settings, counts: tuple[int, ...]) -> Iterator[World]:
+def _worlds(settings: Settings, counts: tuple[int, ...]) -> Iterator[tuple[Depth, World]]:
     if settings.images:
-        yield World(devices=len(settings.images), given=settings.images)
+        devices = len(settings.images)
+        yield _depth(devices, counts), World(devices=devices, given=settings.images)
     elif settings.devices is not None:
-        yield World(devices=settings.devices)
+        yield _depth(settings.devices, counts), World(devices=settings.devices)
     else:
-        yield from (World(devices=count) for count in counts)
+        yield Depth.OWN, World(devices=counts[0])
+        yield from ((Depth.OTHERS, World(devices=count)) for count in counts[1:])
+        yield from ((Depth.WORLDS, world) for world in FURTHER_WORLDS if world.devices in counts)
 
 
-def _part(contestant: Contestant, use_case: UseCase, world: World) -> Part:
+def _depth(devices: int, counts: tuple[int, ...]) -> Depth:
+    """Return how far to go where a number of devices was asked for: with two it is never far."""
+    return Depth.OWN if devices <= max(counts[0], EXHAUSTIVE) else Depth.OTHERS
+
+
+EXHAUSTIVE = 2
+"""Up to this many devices, a number of devices that was asked for is not sampled."""
+
+
+def _part(settings: Settings, contestant: Contestant, use_case: UseCase, depth: Depth, world: World) -> Part:
     program = contestant.program(use_case.id)
     reason = program.reason if isinstance(program, Inexpressible) else None
-    return Part(Setting(contestant.id, use_case.id, world), contestant, reason)
+    scope = Scope(settings.groups, depth is Depth.OWN or settings.policy.inner, settings.seed)
+    return Part(Setting(contestant.id, use_case.id, world), contestant, depth, scope, reason)
+
+
+def allot(policy: Policy, parts: list[Part]) -> None:
+    """Share the numbers of cases that may be sampled among the parts, now that they are surveyed."""
+    for depth, total in ((Depth.OTHERS, policy.others), (Depth.WORLDS, policy.worlds)):
+        surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
+        if total is None or not surveyed:
+            continue
+        allotted = shares(total, [survey.choice for _, survey in surveyed])
+        for (part, _), share in zip(surveyed, allotted, strict=True):
+            part.scope = attrs.evolve(part.scope, sample=max(1, share))

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the report's JSON form; raised when a reader of the old one would misread the new."""
 
 ACTORS = ("management", "hypervisor", "guest", "host", "fault")
@@ -75,7 +75,8 @@ class Cell:
     """How one law fared over all cases of one contestant and use case.
 
     *contestant* is the design's id ("freeze"); *inexpressible* is the reason why the design cannot be
-    asked for this use case, and all counts are zero then; *smallest* is the case to look at.
+    asked for this use case, and all counts are zero then; *smallest* is the case to look at; *sampled*:
+    not every case was judged, be it by plan or because the run was stopped.
     """
 
     contestant: str
@@ -89,23 +90,36 @@ class Cell:
     not_exercised: int = 0
     inexpressible: str | None = None
     smallest: str | None = None
+    sampled: bool = False
+
+
+@attrs.frozen
+class Portion:
+    """How many cases of one group of faults there are (*of*), and how many of them were judged."""
+
+    group: str
+    judged: int
+    of: int
 
 
 @attrs.frozen
 class Coverage:
-    """What was tried for one contestant (its full id) and use case.
+    """What was tried for one contestant (its full id) and use case, and of how much.
 
-    *truncated*: some of the space that was promised was left out; *note* says in words what was sampled
-    or left out.
+    *cases* were judged out of the *space* of all single faults, by group in *portions*; *fault_points* are
+    the host operations that were broken.  *sampled*: some of the space was left out on purpose, by the
+    seed; *truncated*: the run ended before what it had planned; *note* says in words what else to know.
     """
 
     contestant: str
     use_case: str
-    fault_points: int
-    kinds: tuple[str, ...]
     cases: int
-    kills: int
-    manager_deaths: int
+    space: int
+    fault_points: int
+    all_fault_points: int
+    portions: tuple[Portion, ...]
+    devices: int
+    sampled: bool = False
     truncated: bool = False
     note: str = ""
 

@@ -16,13 +16,12 @@ import attrs
 from blockops.host.memory import MemoryDisk
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import Case
-from blockops.lab.exploring import record, space
+from blockops.lab.exploring import record_once, space
 from blockops.lab.images import image_facts
 from blockops.lab.judging import evidence_of
 from blockops.lab.laws.house import reachable
 from blockops.lab.plan import Part, Settings
 from blockops.lab.results import ToolSample
-from blockops.lab.work import case_of
 
 IMAGES = 220
 """How many different images the real checker looks at, where that many turn up."""
@@ -53,8 +52,8 @@ def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
 
 
 def _drawn_case(chance: random.Random, settings: Settings, parts: list[Part]) -> Case:
-    case = case_of(chance.choice(parts).setting)
-    faults = space(case, record(case), settings.groups, complete=True).faults
+    case = chance.choice(parts).case
+    faults = space(case, record_once(case), settings.groups, complete=True).faults
     return attrs.evolve(case, fault=chance.choice(faults))
 
 

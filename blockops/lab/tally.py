@@ -2,6 +2,7 @@
 
 import attrs
 
+from blockops.lab.faults.fault import Fault
 from blockops.lab.judging import Judged
 from blockops.lab.results import Verdict
 
@@ -25,7 +26,10 @@ class Broken:
 
 @attrs.define
 class Tally:
-    """Verdicts per law, violations per law and sort, what of the core broke, how many cases."""
+    """Verdicts per law, violations per law and sort, what of the core broke, how many cases of what.
+
+    *points* are the host operations that were broken, *groups* counts cases by group of faults.
+    """
 
     cases: int = 0
     masked: int = 0
@@ -33,10 +37,14 @@ class Tally:
     verdicts: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
     violations: dict[tuple[str, str], Broken] = attrs.field(factory=dict)
     broken: list[str] = attrs.field(factory=list)
+    groups: dict[str, int] = attrs.field(factory=dict)
+    points: set[int] = attrs.field(factory=set)
 
-    def count(self, judged: Judged, rank: int) -> None:
-        """Take in one case, the *rank*-th of its setting."""
+    def count(self, judged: Judged, fault: Fault, rank: int) -> None:
+        """Take in one case, the *rank*-th of its setting, broken by *fault*."""
         self.cases += 1
+        self.groups[fault.group] = self.groups.get(fault.group, 0) + 1
+        self.points.update([fault.armed_from] if fault.armed_from else [])
         self.masked += not judged.struck
         self.equal += judged.equal
         self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
@@ -51,6 +59,9 @@ class Tally:
         self.cases += other.cases
         self.masked += other.masked
         self.equal += other.equal
+        self.points |= other.points
+        for group, number in other.groups.items():
+            self.groups[group] = self.groups.get(group, 0) + number
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]
         for key, number in other.verdicts.items():
             self.verdicts[key] = self.verdicts.get(key, 0) + number

@@ -1,88 +1,74 @@
-"""What a worker does: survey a setting, judge a slice of it.
+"""What is done elsewhere: survey a setting, judge a slice of it.
 
-Only names, worlds and tallies cross between processes; each worker finds by name the contestants that
-it was started with.
+Only names, worlds and tallies cross between processes: each finds the contestants by the roster, which
+is a function of a module, so any executor will do.
 """
 
-import gc
-import signal
-from functools import lru_cache
-from multiprocessing import parent_process
-from threading import Thread
+from functools import cache, lru_cache
 
 from blockops.lab.case import Case
-from blockops.lab.exploring import Space, record, space
+from blockops.lab.exploring import Space, record, record_once, space
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
-from blockops.lab.plan import Setting, Survey
+from blockops.lab.plan import Roster, Scope, Setting, Survey
+from blockops.lab.sampling import sampled
 from blockops.lab.tally import Tally
 from blockops.management.contestant import Contestant
 from blockops.management.use_cases import USE_CASES
 
-SLICE = 200
-"""How many cases a worker judges before it reports."""
 
-_contestants: dict[str, Contestant] = {}
-
-
-def enlist(contestants: tuple[Contestant, ...]) -> None:
-    """Make the contestants known by name in this process."""
-    _contestants.update({contestant.id: contestant for contestant in contestants})
+@cache
+def enlisted(roster: Roster) -> dict[str, Contestant]:
+    """Return by id everybody who may take part."""
+    return {contestant.id: contestant for contestant in roster()}
 
 
-def contestant_named(identity: str) -> Contestant:
-    """Return the contestant with this id, one of those enlisted."""
-    return _contestants[identity]
-
-
-def start_worker(contestants: tuple[Contestant, ...]) -> None:
-    """Begin a worker's life: a Ctrl-C is for the main process to hear, which then ends the workers.
-
-    Where the main process is killed and can end nobody, a worker ends by itself.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Thread(target=_end_with_the_main_process, daemon=True).start()
-    enlist(contestants)
-    gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
-
-
-def _end_with_the_main_process() -> None:
-    main = parent_process()
-    if main is not None:
-        main.join()
-        signal.raise_signal(signal.SIGTERM)
-
-
-def case_of(setting: Setting) -> Case:
+def case_of(roster: Roster, setting: Setting) -> Case:
     """Return the fault-free case of a setting."""
-    return Case(_contestants[setting.contestant], USE_CASES[setting.use_case], setting.world, NoFault())
+    contestant = enlisted(roster)[setting.contestant]
+    return Case(contestant, USE_CASES[setting.use_case], setting.world, NoFault())
+
+
+def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
+    """Record a setting, twice, and return the size of its space."""
+    case = case_of(roster, setting)
+    recording = record(case)
+    everything = space(case, recording, scope.groups, complete=True)
+    groups: dict[str, int] = {}
+    for fault in everything.faults:
+        groups[fault.group] = groups.get(fault.group, 0) + 1
+    choice = everything if scope.inner else space(case, recording, scope.groups, complete=False)
+    return Survey(groups, everything.points, len(choice.faults))
+
+
+def slices(setting: Setting, cases: int) -> list[tuple[int, int]]:
+    """Divide so many cases of a setting into pieces of work of a few tenths of a second: (start, end)."""
+    length = max(10, 400 // setting.world.devices)
+    return [(start, min(start + length, cases)) for start in range(0, cases, length)]
+
+
+def judge_slice(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Tally:
+    """Judge the cases of a setting from *start* to *end*, of those that *scope* asks for."""
+    case, found, ranks = _chosen(roster, setting, scope)
+    tally, judging = Tally(), Judging(case, found)
+    for rank in ranks[start:end]:
+        tally.count(judging.judge(found.faults[rank]), found.faults[rank], rank)
+    return tally
 
 
 @lru_cache(maxsize=8)
-def _space(setting: Setting, groups: frozenset[str] | None, complete: bool) -> tuple[Case, Space]:
-    case = case_of(setting)
-    return case, space(case, record(case), groups, complete or setting.world.devices <= 2)
+def _chosen(roster: Roster, setting: Setting, scope: Scope) -> tuple[Case, Space, list[int]]:
+    case = case_of(roster, setting)
+    found = space(case, record_once(case), scope.groups, scope.inner)
+    return case, found, chosen_ranks(setting, found, scope)
 
 
-def survey(setting: Setting, groups: frozenset[str] | None, complete: bool) -> Survey:
-    """Record a setting and return the size of its space."""
-    _, found = _space(setting, groups, complete)
-    by_group = [fault.group for fault in found.faults]
-    return Survey(
-        len(found.faults),
-        found.points,
-        found.all_points,
-        by_group.count("kill"),
-        by_group.count("manager-dies"),
-        tuple(dict.fromkeys(by_group)),
-    )
-
-
-def judge_slice(setting: Setting, groups: frozenset[str] | None, complete: bool, start: int) -> Tally:
-    """Judge the cases of a setting from *start* to the end of that slice."""
-    case, found = _space(setting, groups, complete)
-    tally, judging = Tally(), Judging(case, found)
-    for rank in range(start, min(start + SLICE, len(found.faults))):
-        tally.count(judging.judge(found.faults[rank]), rank)
-    return tally
+def chosen_ranks(setting: Setting, found: Space, scope: Scope) -> list[int]:
+    """Return which faults of a space are asked for: the case without one always, if it is in the space."""
+    if scope.sample is None:
+        return list(range(len(found.faults)))
+    first = [rank for rank, fault in enumerate(found.faults) if isinstance(fault, NoFault)]
+    rest = [rank for rank in range(len(found.faults)) if rank not in first]
+    names = [f"{setting}/{found.faults[rank]}" for rank in rest]
+    lucky = sampled(names, max(0, scope.sample - len(first)), scope.seed)
+    return sorted([*first, *(rest[number] for number in lucky)])

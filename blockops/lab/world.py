@@ -68,8 +68,13 @@ class World:
         """Whether it is the world that a case id means without naming one."""
         return self == World(devices=self.devices)
 
+    @property
+    def name(self) -> str:
+        """What a case id says of the world: its devices and, where it is not the standard one, a digest."""
+        return f"{self.devices}" if self.standard else f"{self.devices}~{self.digest()}"
+
     def digest(self) -> str:
-        """Return the short name of the world in case ids."""
+        """Return the digest of the world in case ids."""
         text = json.dumps(as_dict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -43,8 +43,18 @@ class Line:
     coverage: Coverage | None
 
     @property
-    def truncated(self) -> bool:
-        return self.coverage is not None and self.coverage.truncated
+    def grey(self) -> bool:
+        """Whether not every case was judged, so that what held may yet break."""
+        return self.coverage is not None and (self.coverage.sampled or self.coverage.truncated)
+
+    @property
+    def extent(self) -> str:
+        """How many cases were judged, and of how many where that is not all."""
+        if self.coverage is None:
+            return ""
+        of = f" of {self.coverage.space:,}" if self.grey else ""
+        how = ", truncated" if self.coverage.truncated else ", sampled" if self.grey else ""
+        return f"{self.coverage.cases:,}{of}{how}"
 
     @property
     def reason(self) -> str | None:
@@ -64,8 +74,10 @@ class Row:
     lines: tuple[Line, ...]
 
     @property
-    def truncated(self) -> bool:
-        return any(line.truncated for line in self.lines)
+    def grey(self) -> bool:
+        """Whether in no use case every case was judged."""
+        judged = [line for line in self.lines if line.coverage is not None]
+        return bool(judged) and all(line.grey for line in judged)
 
 
 @attrs.frozen

@@ -30,11 +30,12 @@ WIDE = 76
 COLUMNS = (("as-posted", "naive"), ("as-posted", "careful"), ("hardened", "naive"), ("hardened", "careful"))
 
 
-def strip(tallies: Iterable[Tally]) -> Text:
-    """Return one symbol a law."""
+def strip(tallies: Iterable[Tally], *, grey: bool = False) -> Text:
+    """Return one symbol a law; *grey*: what held is grey, for not every case was judged."""
     text = Text()
     for counts in tallies:
-        text.append(counts.mark.symbol, STYLES[counts.mark])
+        held = counts.mark is Mark.HELD
+        text.append(counts.mark.symbol, "dim" if grey and held else STYLES[counts.mark])
     return text
 
 
@@ -99,18 +100,29 @@ def _matrix(summary: Summary) -> Iterable[RenderableType]:
 
 def _matrix_line(row: Row) -> Text:
     name = f"  {row.profile} {row.manager}"
-    return Text.assemble(f"{name:20}", strip(entry.tally for entry in row.fields))
+    line = Text.assemble(f"{name:20}", strip((entry.tally for entry in row.fields), grey=row.grey))
+    return line.append(" sampled", "dim") if row.grey else line
 
 
 def _coverage(summary: Summary) -> Iterable[Text]:
     totals, results = summary.totals, summary.results
     yield Text(
         f"{counted(totals.cases, 'case')} of {counted(totals.contestants, 'contestant')} "
-        f"in {counted(totals.use_cases, 'use case')}: {counted(totals.fault_points, 'fault point')}, "
-        f"{counted(totals.kills, 'kill')}, {counted(totals.manager_deaths, 'death')} of management; "
-        f"{totals.finished} of {totals.pairs} contestant–use case pairs finished, "
-        f"{len(totals.truncated)} sampled."
+        f"in {counted(totals.use_cases, 'use case')}; "
+        f"{totals.finished} of {totals.pairs} contestant–use case pairs judged to the last case."
     )
+    if totals.points.of:
+        ways = f"{len(totals.kinds)} ways that apply, once, lastingly and until cleared, before and after"
+        yield Text(f"{totals.points.words}, in all of {ways}.")
+    if totals.shares:
+        yield Text(f"{'; '.join(share.words for share in totals.shares)}.")
+    for share in totals.samples:
+        yield Text(f"{share.words}: sampled, seed {results.seed}.", "dim")
+    if totals.truncated:
+        yield Text(
+            f"truncated: {counted(len(totals.truncated), 'pair')} not judged as far as planned.",
+            "bold yellow",
+        )
     sample = results.qemu_img_sample
     checked = f"{sample.corrupt} of {sample.checked} corrupt by {(sample.tool or '').split(' (')[0]}"
     yield Text(

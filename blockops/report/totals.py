@@ -1,45 +1,68 @@
-"""What was tried, in numbers that add up: the coverage box."""
+"""What was tried, in numbers that add up: the coverage box.
 
-from collections.abc import Sequence
+Two sorts of numbers: where nothing was sampled, how many cases of each sort of fault were judged, of how
+many; where cases were sampled, how many in all, by what the settings have in common.
+"""
+
+from collections.abc import Iterable, Sequence
 
 import attrs
 
+from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
+from blockops.report.case import case_name
 from blockops.report.tally import Tally, tally
 
 _OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
 
 @attrs.frozen
-class Totals:
-    """Sums over all contestants and use cases, and the pairs of them that were left unfinished.
+class Share:
+    """How much of *what* was judged: *judged* *of* so many."""
 
-    *kinds* are the ways in which a host operation failed; kills and deaths are counted apart.
+    what: str
+    judged: int
+    of: int
+
+    @property
+    def words(self) -> str:
+        return f"{self.judged:,} of {self.of:,} {self.what}"
+
+
+@attrs.frozen
+class Totals:
+    """Sums over all contestants and use cases, and the pairs of them that were not covered to the end.
+
+    Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
+    did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* pairs were sampled
+    or cut off, *truncated* ones were cut off.
     """
 
     contestants: int
     use_cases: int
     pairs: int
     inexpressible: int
+    grey: tuple[Coverage, ...]
     truncated: tuple[Coverage, ...]
     cases: int
-    fault_points: int
+    points: Share
     kinds: tuple[str, ...]
-    kills: int
-    manager_deaths: int
+    shares: tuple[Share, ...]
+    samples: tuple[Share, ...]
     judgements: int
     by_law: dict[str, Tally]
 
     @property
     def finished(self) -> int:
-        """Pairs of contestant and use case whose promised space was covered to its end."""
-        return self.pairs - len(self.truncated)
+        """Pairs of contestant and use case whose whole space was covered."""
+        return self.pairs - len(self.grey)
 
 
 def totals(results: Results, laws: Sequence[str]) -> Totals:
     """Return the sums over *results*; *laws* are the ids of all laws, in their order."""
     run = [entry for entry in results.coverage if entry.cases]
+    whole = [entry for entry in run if not entry.sampled]
     refused = {
         (cell.contestant, cell.profile, cell.manager, cell.use_case)
         for cell in results.cells
@@ -51,12 +74,61 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         use_cases=len({cell.use_case for cell in results.cells}),
         pairs=len(run),
         inexpressible=len(refused),
+        grey=tuple(entry for entry in run if entry.sampled or entry.truncated),
         truncated=tuple(entry for entry in run if entry.truncated),
         cases=sum(entry.cases for entry in run),
-        fault_points=sum(entry.fault_points for entry in run),
-        kinds=tuple(dict.fromkeys(kind for entry in run for kind in entry.kinds if kind in _OF_OPERATIONS)),
-        kills=sum(entry.kills for entry in run),
-        manager_deaths=sum(entry.manager_deaths for entry in run),
+        points=Share(
+            "host operations",
+            sum(entry.fault_points for entry in whole),
+            sum(entry.all_fault_points for entry in whole),
+        ),
+        kinds=tuple(kind for kind in _judged_by_group(whole) if kind in _OF_OPERATIONS),
+        shares=tuple(_shares(whole)),
+        samples=tuple(_samples([entry for entry in run if entry.sampled])),
         judgements=sum(counts.judged for counts in by_law.values()),
         by_law=by_law,
     )
+
+
+def _judged_by_group(entries: Iterable[Coverage]) -> dict[str, Share]:
+    """Add up the portions of *entries*, in the order in which the groups come up."""
+    found: dict[str, Share] = {}
+    for portion in (portion for entry in entries for portion in entry.portions):
+        before = found.get(portion.group, Share(portion.group, 0, 0))
+        found[portion.group] = Share(portion.group, before.judged + portion.judged, before.of + portion.of)
+    return found
+
+
+def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
+    """Add the groups up to what people count: those of a family that has a noun to one number."""
+    nouns = {group: family.noun for family in FAMILIES for group in family.groups if family.noun}
+    found: dict[str, Share] = {}
+    for group, share in _judged_by_group(entries).items():
+        what = nouns.get(group, f"of {group}")
+        before = found.get(what, Share(what, 0, 0))
+        found[what] = Share(what, before.judged + share.judged, before.of + share.of)
+    return found.values()
+
+
+def _samples(entries: Sequence[Coverage]) -> Iterable[Share]:
+    """Yield how much was judged with other numbers of devices, and in further worlds."""
+    counts = [entry for entry in entries if not case_name(f"/{entry.use_case}/").world]
+    worlds = [entry for entry in entries if entry not in counts]
+    if counts:
+        devices = ", ".join(_runs(sorted({entry.devices for entry in counts})))
+        yield _sum(f"cases with {devices} device{'s' if devices != '1' else ''}", counts)
+    if worlds:
+        number = len({case_name(f"/{entry.use_case}/").world for entry in worlds})
+        yield _sum(f"cases in {number} further world{'s' if number > 1 else ''}", worlds)
+
+
+def _sum(what: str, entries: Sequence[Coverage]) -> Share:
+    return Share(what, sum(entry.cases for entry in entries), sum(entry.space for entry in entries))
+
+
+def _runs(numbers: Sequence[int]) -> Iterable[str]:
+    """Yield ascending *numbers* with runs of them drawn together: "1", "3–8"."""
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    for start, end in zip(starts, ends, strict=True):
+        yield f"{start}" if start == end else f"{start}–{end}"

@@ -4,6 +4,7 @@ __init__   where it starts         program  the commands together
 compare    the main job            replay   one case again         listing  what there is
 choice     from arguments to settings
 screen     progress                folder   where reports go       exits      how it ends
+unfinished what an interrupted run has left
 """
 
 import sys

@@ -16,7 +16,8 @@ from blockops.commands.profile import Profile
 from blockops.lab.compare import Settings
 from blockops.lab.faults import GROUPS
 from blockops.lab.given import open_given
-from blockops.management.contestant import Contestant, Manager
+from blockops.lab.plan import chosen
+from blockops.management.contestant import Manager
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.cli.exits import Unusable
@@ -80,21 +81,18 @@ known_profiles = _known("profile", lambda: [profile.value for profile in Profile
 known_managers = _known("manager", lambda: [manager.value for manager in Manager])
 
 
-def made(asked: Mapping[str, Any]) -> tuple[Settings, tuple[Contestant, ...]]:
-    """Return the settings and the contestants that the arguments of `compare` ask for.
+def made(asked: Mapping[str, Any]) -> Settings:
+    """Return the settings that the arguments of `compare` ask for.
 
     Raises Unusable where they contradict each other, BlockError where an image cannot be used.
     """
-    chosen = tuple(one for one in contestants() if _is_asked_for(one, asked))
-    if not chosen:
-        raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
     images = asked["images"]
     if images and asked["devices"] not in (None, len(images)):
         raise Unusable(f"{len(images)} images make {len(images)} devices, not {asked['devices']}")
     settings = Settings(
         devices=asked["devices"],
         use_cases=asked["use_cases"],
-        contestants=tuple(dict.fromkeys(one.entry.id for one in chosen)),
+        contestants=asked["contestants"],
         profiles=asked["profiles"],
         managers=asked["managers"],
         faults=asked["faults"],
@@ -103,15 +101,7 @@ def made(asked: Mapping[str, Any]) -> tuple[Settings, tuple[Contestant, ...]]:
         seed=asked["seed"],
         complete=asked["full"],
     )
-    if settings.faults:  # a drawn world meets faults of every kind
-        settings = attrs.evolve(settings, examples=0)
-    return settings, chosen
-
-
-def _is_asked_for(one: Contestant, asked: Mapping[str, Any]) -> bool:
-    names, profiles, managers = asked["contestants"], asked["profiles"], asked["managers"]
-    return (
-        (not names or one.id in names or one.entry.id in names)
-        and (not profiles or one.profile.value in profiles)
-        and (not managers or one.manager.value in managers)
-    )
+    if not any(chosen(settings, one) for one in contestants()):
+        raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
+    # A drawn world meets faults of every kind.
+    return attrs.evolve(settings, examples=0) if settings.faults else settings

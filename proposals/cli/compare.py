@@ -1,6 +1,7 @@
 """`blockops compare`: the main job.
 
     arguments → settings (`choice`) → output folder tried → the lab → report files → summary
+                                                             ↕ what is found (`unfinished`)
 
 All that can be refused is refused before the first case runs.
 """
@@ -19,21 +20,24 @@ from blockops.lab.case import MAX_DEVICES
 from blockops.lab.compare import Settings, compare
 from blockops.lab.laws import LAWS
 from blockops.lab.results import Results, Timing
-from blockops.management.contestant import Contestant
+from blockops.lab.store import Store
 from blockops.report.document import to_text
 from blockops.report.html import html
 from blockops.report.markdown import markdown
 from blockops.report.summary import Summary, summarise
 from blockops.report.terminal import print_summary
+from proposals.catalogue import contestants
 from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Exit
 from proposals.cli.folder import OutputFolder, output_folder
+from proposals.cli.unfinished import unfinished
 
 HELP = """Break every contestant in every way, judge what is left by the laws, and report.
 
 \b
 Without options: all contestants, all use cases, small devices of its own.
-Options that choose may be repeated.
+Options that choose may be repeated.  Where a run was interrupted or killed,
+the same command goes on.
 
 \b
 Examples:
@@ -93,7 +97,10 @@ Examples:
     multiple=True,
     help="Only this kind of fault.",
 )
-@click.option("--full", is_flag=True, help="Break every host operation also where the default run samples.")
+@click.option(
+    "--full", is_flag=True, help="Judge every case also where the default run samples; takes hours."
+)
+@click.option("--fresh", is_flag=True, help="Start again instead of going on with an unfinished run.")
 @click.option(
     "--out",
     type=choice.Folder(),
@@ -104,23 +111,25 @@ Examples:
 @click.option("--jobs", type=choice.Whole(1, 1024), help="Worker processes.  [default: one a core]")
 @click.option("--seed", type=choice.Whole(0), default=7, show_default=True, help="Decides what is sampled.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the summary.")
-def compare_command(out: Path, as_json: bool, **asked: object) -> Exit:
+def compare_command(out: Path, as_json: bool, fresh: bool, **asked: object) -> Exit:
     """Compare what was asked for; return the exit code."""
-    settings, chosen = choice.made(asked)
-    with output_folder(out) as folder:
-        results = _run(settings, chosen)
+    settings = choice.made(asked)
+    with output_folder(out) as folder, unfinished(folder.path, settings, fresh) as store:
+        results = _run(settings, store)
         with _undisturbed():
             summary = summarise(results, LAWS)
             _write(folder, summary)
+            if not results.interrupted:
+                store.finish()
     _show(summary, folder, as_json)
     return _verdict(results)
 
 
-def _run(settings: Settings, contestants: tuple[Contestant, ...]) -> Results:
+def _run(settings: Settings, store: Store) -> Results:
     """Run the comparison, watched, and add what only a clock can know."""
     started, begin = datetime.now(UTC), time.monotonic()
     with screen.watching(LAWS) as watcher:
-        results = compare(settings, contestants, watcher)
+        results = compare(settings, contestants, watcher, store=store)
     seconds = round(time.monotonic() - begin, 3)
     return attrs.evolve(results, timing=Timing(started.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds))
 
@@ -157,7 +166,8 @@ def _verdict(results: Results) -> Exit:
     if results.broken_invariants:
         raise CoreBroken(results.broken_invariants)
     if results.interrupted:
-        click.echo("blockops: interrupted; the report is of what had been judged by then", err=True)
+        how = "the report is of what had been judged by then; the same command goes on from there"
+        click.echo(f"blockops: interrupted; {how}", err=True)
         return Exit.INTERRUPTED
     if not any(cell.held or cell.violated for cell in results.cells):
         click.echo("blockops: inconclusive; not one case could be judged", err=True)

@@ -33,6 +33,10 @@ class Progress(Protocol):
         """Cases to judge, as far as is known; it may grow."""
 
     @property
+    def stored_cases(self) -> int:
+        """Cases among them that were judged by an earlier run."""
+
+    @property
     def cells(self) -> Sequence[Cell]:
         """The cells so far."""
 
@@ -73,21 +77,46 @@ class Drawing:
         self.live = live
         self.laws = laws
         self.next = 0.0
+        self.began: float | None = None
 
     def __call__(self, progress: Progress, /) -> None:
         if (now := time.monotonic()) >= self.next:
             self.next = now + 0.5
-            self.live.update(drawing(progress, self.laws, self.live.console.width), refresh=True)
+            if self.began is None and progress.done_cases > progress.stored_cases:
+                self.began = now
+            left = seconds_left(progress, now - (self.began or now))
+            self.live.update(drawing(progress, self.laws, self.live.console.width, left), refresh=True)
 
 
-def drawing(progress: Progress, laws: Sequence[Law], width: int) -> RenderableType:
-    """Return the bar, the counts and the matrix of *progress* for a terminal *width* columns wide."""
+def seconds_left(progress: Progress, elapsed: float) -> float | None:
+    """Return how long the cases to come will take at the pace so far; None while that says little."""
+    judged = progress.done_cases - progress.stored_cases
+    if elapsed < 3 or judged <= 0:
+        return None
+    return max(0, progress.expected_cases - progress.done_cases) * elapsed / judged
+
+
+def drawing(progress: Progress, laws: Sequence[Law], width: int, left: float | None = None) -> RenderableType:
+    """Return the bar, the counts and the matrix of *progress* for a terminal *width* columns wide.
+
+    *left*: seconds to go, where that is known.
+    """
     done, expected = progress.done_cases, max(progress.expected_cases, progress.done_cases, 1)
+    counts = f"{done:,} of {expected:,} cases" if progress.expected_cases else "counting the cases to come"
     lines = Table.grid()
     lines.add_row(ProgressBar(total=expected, completed=done, width=min(width, 60)))
-    lines.add_row(Text(f"{done:,} of {expected:,} cases", "dim", no_wrap=True, overflow="ellipsis"))
+    lines.add_row(Text(f"{counts}{_words(left)}", "dim", no_wrap=True, overflow="ellipsis"))
     lines.add_row(live_matrix(progress.cells, laws, width))
     return lines
+
+
+def _words(left: float | None) -> str:
+    if left is None:
+        return ""
+    minutes = round(left / 60)
+    if left < 90:
+        return f", {left:.0f} s left"
+    return f", {minutes} min left" if minutes < 120 else f", {minutes / 60:.0f} h left"
 
 
 class PlainLines:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blockops.lab.drawn import Drawn, examples, search
 from blockops.lab.judging import judged
-from blockops.lab.work import enlist
+from proposals.catalogue import contestants
 from tests.lab.cases import CONTESTANTS, explore, setting, violated
 
 BROKEN_AT = 10
@@ -77,8 +77,7 @@ def test_hardened_designs_keep_their_laws_in_every_drawn_world(contestant: str) 
 
 
 def test_what_the_search_finds_is_shrunk_to_a_small_world_that_shows_it_again() -> None:
-    enlist(tuple(CONTESTANTS.values()))
-    found = search("naive-loop.as-posted.naive", 3, 7)
+    found = search(contestants, "naive-loop.as-posted.naive", 3, 7).sighting
     assert found is not None
     assert (found.world.devices, found.world.depth) == (2, 0)
     start = setting("naive-loop.as-posted.naive", found.use_case, found.world)

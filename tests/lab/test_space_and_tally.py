@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blockops.host.memory import MemoryFolder
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import record, space
-from blockops.lab.faults import GROUPS
+from blockops.lab.faults import GROUPS, parse_fault
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import PAIR, HostFault, Span
 from blockops.lab.faults.kinds import APPLIED_TO, KINDS_OF, MUTATING
@@ -140,6 +140,9 @@ JUDGED = st.builds(
 )
 
 
+FAULTS = tuple(map(parse_fault, ("no-fault", "eio@4", "enospc+@4")))
+
+
 def summed(tallies: list[Tally]) -> Tally:
     whole = Tally()
     for tally in tallies:
@@ -152,16 +155,16 @@ def test_tallies_add_up_to_the_same_whole_in_any_order(cases: list[Judged], data
     slices: dict[int, Tally] = {}
     alone = Tally()
     for rank, judged in enumerate(cases):
-        alone.count(judged, rank)
-        slices.setdefault(data.draw(st.integers(0, 3)), Tally()).count(judged, rank)
+        alone.count(judged, FAULTS[rank % 3], rank)
+        slices.setdefault(data.draw(st.integers(0, 3)), Tally()).count(judged, FAULTS[rank % 3], rank)
     order = data.draw(st.permutations(list(slices.values())))
     assert summed(order) == summed(list(slices.values())) == summed([alone])
 
 
 def test_the_smallest_case_of_a_sort_is_the_first_of_the_list() -> None:
     late, early = Tally(), Tally()
-    late.count(Judged("late", {"tidy": violated("b", "sort")}, (), True), 9)
-    early.count(Judged("early", {"tidy": violated("a", "sort")}, (), True), 2)
+    late.count(Judged("late", {"tidy": violated("b", "sort")}, (), True), FAULTS[0], 9)
+    early.count(Judged("early", {"tidy": violated("a", "sort")}, (), True), FAULTS[0], 2)
     whole = summed([late, early])
     broken = whole.violations["tidy", "sort"]
     assert (broken.case, broken.sentence, broken.count) == ("early", "a", 2)

@@ -8,6 +8,7 @@ from blockops.lab.results import (
     Design,
     Event,
     Law,
+    Portion,
     Purpose,
     Results,
     Timing,
@@ -52,6 +53,12 @@ USE_CASES = (
 NOT_FOR_ALL = {"group-snapshot": ("migrate-one-1", "migrate-many-2", "switch-many-2", "give-up-2")}
 LONG_TEXT = "blkdev-group-snapshot-sync: drain d1, one request in flight (write of sector 2048, tag 17)"
 KINDS = ("eio", "enospc", "edquot", "erofs", "eacces", "enoent", "emfile", "short", "torn")
+PORTIONS = (
+    *(Portion(kind, 81, 82) for kind in KINDS),
+    Portion("kill", 96, 96),
+    Portion("manager-dies", 18, 18),
+    Portion("occupied", 9, 9),
+)
 
 
 def results(designs: tuple[Design, ...] = DESIGNS) -> Results:
@@ -121,13 +128,14 @@ def _coverage(designs: tuple[Design, ...]) -> Iterator[Coverage]:
             yield Coverage(
                 contestant=f"{design.id}.{profile}.{manager}",
                 use_case=use_case,
-                fault_points=64,
-                kinds=KINDS,
                 cases=852,
-                kills=96,
-                manager_deaths=18,
-                truncated=use_case == "group-snapshot-3",
-                note="3 devices: faults on the first and last device" if "-3" in use_case else "",
+                space=912 if use_case == "group-snapshot-3" else 852,
+                fault_points=64,
+                all_fault_points=70 if use_case == "group-snapshot-3" else 64,
+                portions=PORTIONS,
+                devices=int(use_case[-1]),
+                sampled=use_case == "group-snapshot-3",
+                note="12 faults never struck",
             )
 
 

@@ -74,12 +74,12 @@ def test_a_report_is_of_its_schema() -> None:
 def test_the_schema_refuses_what_no_report_has() -> None:
     broken = document(results(DESIGNS[:1]), LAWS)
     broken["cells"][0]["held"] = "many"
-    broken["coverage"][0]["kinds"][1] = 7
+    broken["coverage"][0]["portions"][1] = 7
     broken["timing"]["surprise"] = 1
     del broken["seed"]
     assert list(breaches(broken, schema())) == [
         "report: lacks seed",
-        "report.coverage[0].kinds[1]: not of type string",
+        "report.coverage[0].portions[1]: not of type object",
         "report.cells[0].held: not of type integer",
         "report.timing: none of the choices",
     ]
@@ -104,8 +104,8 @@ def test_an_inexpressible_cell_says_so_and_why() -> None:
         ("", "not JSON"),
         ("[]", f"schema version None, but this program reads {SCHEMA}"),
         ('{"schema": 99}', f"schema version 99, but this program reads {SCHEMA}"),
-        ('{"schema": 1}', "required field missing"),
-        ('{"schema": 1, "surprise": 1}', "surprise"),
+        (f'{{"schema": {SCHEMA}}}', "required field missing"),
+        (f'{{"schema": {SCHEMA}, "surprise": 1}}', "surprise"),
     ],
 )
 def test_what_is_no_report_is_refused_with_the_reason(text: str, says: str) -> None:

@@ -159,7 +159,7 @@ def test_a_violation_seen_in_two_use_cases_is_exhibited_once_and_found_from_both
 
 def test_totals_add_up() -> None:
     totals = summarise(results(), LAWS).totals
-    assert totals.pairs == totals.finished + len(totals.truncated)
+    assert totals.pairs == totals.finished + len(totals.grey)
     assert totals.contestants * totals.use_cases == totals.pairs + totals.inexpressible
     assert totals.judgements == sum(counted.judged for counted in totals.by_law.values())
 

@@ -119,12 +119,14 @@ class Family:
     """Faults of one sort.
 
     *groups* are what `--fault` may choose, each with a sentence; *parse* returns the fault that prints as
-    a text, or None where it is not of this family; *listed* yields all that a setting has.
+    a text, or None where it is not of this family; *listed* yields all that a setting has.  *noun* is
+    what the report counts its cases as, in the plural; without one it counts each group by its name.
     """
 
     groups: Mapping[str, str]
     parse: Callable[[str], Fault | None]
     listed: Lister
+    noun: str = ""
 
 
 def numbered(text: str, prefix: str) -> int | None:

@@ -180,4 +180,5 @@ FAMILY = Family(
     | {PAIR: "a second host operation fails on the way that a first failure made the case take"},
     _parse,
     _listed,
+    "host faults",
 )

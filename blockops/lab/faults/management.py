@@ -39,4 +39,6 @@ def _listed(setting: "Case", recording: Recording, chosen: Sequence[HostOperatio
         yield ManagerDies(step)
 
 
-FAMILY = Family({"manager-dies": "management dies before one of its steps"}, _parse, _listed)
+FAMILY = Family(
+    {"manager-dies": "management dies before one of its steps"}, _parse, _listed, "deaths of management"
+)

@@ -90,4 +90,5 @@ FAMILY = Family(
     },
     _parse,
     _listed,
+    "interleavings",
 )

@@ -61,4 +61,9 @@ def _listed(setting: "Case", recording: Recording, chosen: Sequence[HostOperatio
         yield KilledAtStep(step)
 
 
-FAMILY = Family({"kill": "the hypervisor is killed before a step or a host operation"}, _parse, _listed)
+FAMILY = Family(
+    {"kill": "the hypervisor is killed before a step or a host operation"},
+    _parse,
+    _listed,
+    "kills of the hypervisor",
+)

@@ -1,0 +1,143 @@
+"""From what was judged to what is reported: cells, coverage, the smallest case of each violation."""
+
+from collections.abc import Iterator
+
+import attrs
+
+from blockops.lab.drawn import Found
+from blockops.lab.faults import parse_fault
+from blockops.lab.identity import versions
+from blockops.lab.laws import LAWS
+from blockops.lab.plan import Part, Settings, Survey
+from blockops.lab.replay import abridged, watch
+from blockops.lab.results import (
+    Cell,
+    Coverage,
+    Design,
+    Portion,
+    Purpose,
+    Results,
+    Verdict,
+    Violation,
+)
+from blockops.lab.tally import Broken
+from blockops.lab.world import as_dict
+from blockops.management.use_cases import USE_CASES
+
+
+def cells_of(part: Part) -> Iterator[Cell]:
+    """Yield a cell for each law."""
+    contestant = part.contestant
+    for law in LAWS:
+        counts = {verdict.value: part.tally.verdicts.get((law.id, verdict), 0) for verdict in Verdict}
+        broken = [one for (name, _), one in part.tally.violations.items() if name == law.id]
+        smallest = min(broken, key=lambda one: one.rank).case if broken else None
+        yield Cell(
+            contestant.entry.id,
+            contestant.profile.value,
+            contestant.manager.value,
+            part.setting.place,
+            law.id,
+            inexpressible=part.inexpressible,
+            smallest=smallest,
+            sampled=part.surveyed is not None and part.tally.cases < part.surveyed.cases,
+            **counts,
+        )
+
+
+def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
+    tally = part.tally
+    notes = []
+    if tally.cases < part.planned:
+        notes.append(f"truncated: {tally.cases} of {part.planned} planned cases judged before the interrupt")
+    if settings.groups is not None:
+        notes.append(f"only the faults {', '.join(settings.faults)}")
+    if tally.equal:
+        notes.append(f"{tally.equal} cases equal others and were judged with them")
+    if tally.masked:
+        notes.append(f"{tally.masked} faults never struck")
+    return Coverage(
+        part.contestant.id,
+        part.setting.place,
+        tally.cases,
+        surveyed.cases,
+        len(tally.points),
+        surveyed.points,
+        tuple(Portion(group, tally.groups.get(group, 0), of) for group, of in surveyed.groups.items()),
+        part.setting.world.devices,
+        sampled=part.planned < surveyed.cases,
+        truncated=tally.cases < part.planned,
+        note="; ".join(notes),
+    )
+
+
+def _violations(parts: list[Part]) -> tuple[Violation, ...]:
+    """Return the smallest case of each distinct violation of each contestant, over its use cases."""
+    smallest: dict[tuple[str, str, str], tuple[int, str, Part, str]] = {}
+    counts: dict[tuple[str, str, str], int] = {}
+    for part in parts:
+        for (law, sort), broken in sorted(part.tally.violations.items(), key=_by_rank):
+            key = (part.contestant.id, law, sort)
+            counts[key] = counts.get(key, 0) + broken.count
+            if key not in smallest:
+                smallest[key] = (broken.rank, broken.case, part, broken.sentence)
+    return tuple(
+        _violation(key, case, part, sentence, counts[key])
+        for key, (_, case, part, sentence) in smallest.items()
+    )
+
+
+def _by_rank(item: tuple[tuple[str, str], Broken]) -> tuple[int, int, str]:
+    (law, sort), broken = item
+    return broken.rank, _ORDER[law], sort
+
+
+_ORDER = {law.id: number for number, law in enumerate(LAWS)}
+
+
+def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: str, count: int) -> Violation:
+    contestant, law, sort = key
+    replayed = watch(attrs.evolve(part.case, fault=parse_fault(case_id.rpartition("/")[2])))
+    return Violation(
+        case_id,
+        law,
+        sentence,
+        abridged(replayed.timeline),
+        count,
+        f"{contestant}: {law}: {sort}",
+        replayed.fault_point,
+        f"blockops replay {case_id}",
+    )
+
+
+def results_of(settings: Settings, parts: list[Part], found: tuple[Found, ...]) -> Results:
+    """Return what was found in *parts* and in drawn worlds, as far as they were judged."""
+    worlds = {
+        part.setting.world.digest(): part.setting.world for part in parts if not part.setting.world.standard
+    }
+    worlds |= {one.world.digest(): one.world for one in found}
+    broken = sorted({sentence for part in parts for sentence in part.tally.broken})
+    return Results(
+        versions=versions(),
+        seed=settings.seed,
+        settings=attrs.asdict(settings),
+        coverage=tuple(_coverage(settings, part, part.surveyed) for part in parts if part.surveyed),
+        cells=tuple(cell for part in parts for cell in cells_of(part)),
+        violations=(*_violations(parts), *(one.violation for one in found)),
+        worlds={digest: as_dict(world) for digest, world in worlds.items()},
+        broken_invariants=tuple(broken),
+        designs=_designs(parts),
+        purposes=_purposes(parts),
+    )
+
+
+def _designs(parts: list[Part]) -> tuple[Design, ...]:
+    entries = {part.contestant.entry.id: part.contestant.entry for part in parts}
+    return tuple(Design(entry.id, entry.title, entry.author, entry.page) for entry in entries.values())
+
+
+def _purposes(parts: list[Part]) -> tuple[Purpose, ...]:
+    return tuple(
+        Purpose(name, USE_CASES[use_case].wants)
+        for name, use_case in {part.setting.place: part.setting.use_case for part in parts}.items()
+    )

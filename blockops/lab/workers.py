@@ -1,0 +1,131 @@
+"""Who does the work: processes of our own, or any executor that is given.
+
+    Piece ──▶ Batch ──▶ an executor ──▶ Done, as each is done
+                └─────▶ the store, where an earlier run has done it
+
+Only so many pieces are handed out at a time, so that a long list costs nothing.
+"""
+
+import gc
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from blockops.lab.store import Store
+
+T = TypeVar("T")
+
+HANDED_OUT = 256
+"""How many pieces of work are handed out at a time: enough for as many workers."""
+
+
+@attrs.frozen
+class Piece(Generic[T]):
+    """A piece of work: its name, unique within a run, what it is about, and what to call with what.
+
+    Function and arguments can be pickled.
+    """
+
+    name: str
+    about: str
+    function: Callable[..., T]
+    arguments: tuple[Any, ...]
+    result: type[T]
+
+
+@attrs.frozen
+class Done(Generic[T]):
+    """What came of a piece of work; *stored*: the store had it, nobody had to work."""
+
+    piece: Piece[T]
+    result: T
+    stored: bool
+
+
+@attrs.define
+class Batch(Generic[T]):
+    """Pieces that are being done: the first are handed out at once, each result is met by iterating.
+
+    What is done is stored before anybody sees it.
+    """
+
+    executor: Executor
+    pieces: Iterator[Piece[T]]
+    store: Store | None
+    _running: dict[Future[T], Piece[T]] = attrs.field(factory=dict)
+    _known: list[Done[T]] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self._hand_out()
+
+    def __iter__(self) -> Iterator[Done[T]]:
+        try:
+            while self._running or self._known:
+                yield from self._taken()
+                yield from self._finished()
+                self._hand_out()
+        finally:
+            for future in self._running:
+                future.cancel()
+
+    def _taken(self) -> list[Done[T]]:
+        taken, self._known = self._known, []
+        return taken
+
+    def _finished(self) -> Iterator[Done[T]]:
+        """Wait for some of what is handed out, if anything is."""
+        done = wait(self._running, return_when=FIRST_COMPLETED).done if self._running else set()
+        for future in done:
+            piece, result = self._running.pop(future), future.result()
+            if self.store is not None:
+                self.store.keep(piece.name, result)
+            yield Done(piece, result, stored=False)
+
+    def _hand_out(self) -> None:
+        while len(self._running) < HANDED_OUT and len(self._known) < HANDED_OUT:
+            piece = next(self.pieces, None)
+            if piece is None:
+                return
+            known = None if self.store is None else self.store.get(piece.name, piece.result)
+            if known is None:
+                self._running[self.executor.submit(piece.function, *piece.arguments)] = piece
+            else:
+                self._known.append(Done(piece, known, stored=True))
+
+
+@contextmanager
+def own_workers(number: int, prepare: Callable[[], object]) -> Iterator[Executor]:
+    """Yield *number* worker processes; *prepare* loads here what all of them need.
+
+    They are ended with the block, and even where this process is killed.
+    """
+    prepare()
+    executor = ProcessPoolExecutor(number, get_context("fork"), initializer=_begin)
+    try:
+        yield executor
+    finally:
+        processes = list((executor._processes or {}).values())  # no public way to end a busy worker
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+
+
+def _begin() -> None:
+    """Begin a worker's life: a Ctrl-C is for the main process to hear, which then ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=_end_with_the_main_process, daemon=True).start()
+    gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
+
+
+def _end_with_the_main_process() -> None:
+    main = parent_process()
+    if main is not None:
+        main.join()
+        signal.raise_signal(signal.SIGTERM)
