@@ -78,6 +78,10 @@ def worlds(devices: st.SearchStrategy[int]) -> st.SearchStrategy[World]:
         after=st.integers(2, 8),
         sectors=st.integers(1, 5),
         flush_every=st.integers(1, 4),
+        record=st.sampled_from([64, 192, 512]),
+        in_flight=st.integers(1, 3),
+        shift=st.sampled_from([0, 64, 192, 448]),
+        discard_every=st.integers(0, 3),
     )
     return st.builds(
         World,

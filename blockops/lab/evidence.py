@@ -13,8 +13,9 @@ from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import Trouble
-from blockops.lab.guest import History
-from blockops.lab.sectors import states
+from blockops.lab.history import History, Written
+from blockops.lab.instants import Instant
+from blockops.lab.pieces import Piece, pieces
 from blockops.management.desk import Answer
 
 
@@ -107,7 +108,7 @@ class Evidence:
     initial: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
     tops: tuple[str | None, ...] = ()
-    instants: Mapping[int, bytes] = attrs.field(factory=dict)
+    instants: Mapping[int, Instant] = attrs.field(factory=dict)
     digests_before: Mapping[str, bytes] = attrs.field(factory=dict)
     digests_after: Mapping[str, bytes] = attrs.field(factory=dict)
     disk: MemoryDisk = attrs.field(factory=MemoryDisk)
@@ -115,14 +116,24 @@ class Evidence:
     opened: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     stuck: tuple[tuple[str, str], ...] | None = None
-    _states: dict[int, tuple[bytes, list[int]]] = attrs.field(factory=dict)
+    _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
 
-    def states_of(self, device: int, data: bytes) -> list[int]:
-        """Return the state of each sector of *data* (`sectors`), which was read from *device*."""
-        known = self._states.get(id(data))
-        if known is None or known[0] is not data:
-            known = self._states[id(data)] = (data, states(device, data, self.initial[device]))
+    def writes_of(self, device: int) -> list[Written]:
+        """Return the writes to *device*, in the order of submission."""
+        return [written for written in self.history.writes if written.device == device]
+
+    def pieces_of(self, device: int) -> list[Piece]:
+        """Return *device*, as far as the guest works in it, cut at the edges of its writes."""
+        count = len(self.history.writes)
+        known = self._cut.get(device)
+        if known is None or known[0] != count:
+            known = self._cut[device] = (count, pieces(self.writes_of(device), len(self.initial[device])))
         return known[1]
+
+    def promised(self, written: Written) -> bool:
+        """Whether the guest may rely on *written*: acknowledged or, after a crash, durable."""
+        done = written.durable if self.killed else written.acknowledged
+        return done is not None and written.binding
 
     @property
     def began(self) -> bool:

@@ -20,7 +20,8 @@ from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.guest import History, Lane, Runner
+from blockops.lab.guest import Lane, Runner
+from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.results import Event

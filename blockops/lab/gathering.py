@@ -16,10 +16,11 @@ from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.execution import Execution, digests
 from blockops.lab.faults.pace import NoFault
-from blockops.lab.guest import History
+from blockops.lab.history import History
 from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.images import chain_on_disk, image_facts
+from blockops.lab.instants import Instant
 from blockops.lab.probing import probe
 from blockops.lab.world import World, initial_disk
 from blockops.steps import run
@@ -151,9 +152,9 @@ def _targets(evidence: Evidence) -> dict[int, Shown]:
     }
 
 
-def _instants(evidence: Evidence) -> dict[int, bytes]:
+def _instants(evidence: Evidence) -> dict[int, Instant]:
     """Read the point-in-time images: what was left behind of each device that moved on."""
-    found = {}
+    found: dict[int, Instant] = {}
     for number, (wish, top) in enumerate(zip(evidence.case.world.disks(), evidence.tops, strict=True)):
         if top is None or top == wish.old.path:
             continue

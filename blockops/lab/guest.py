@@ -1,54 +1,36 @@
-"""The guest: writers that keep several requests in flight, and the history of what they were promised.
+"""The guest: programmes that keep several requests in flight, on one device and across devices.
 
-The *chain* lane writes to the devices in turn, each write only after the one before was acknowledged
-(log on d0, data on d1, …), with flushes in between.  One lane a device writes on its own besides, and
-reads back what it wrote.  Every lane takes two steps a request: submit, then complete; while a request
-queues at a closed gate its lane is blocked.  Lanes write to sectors of their own, so that at any time
-at most one write to a sector is unacknowledged.
+    chain    writes to the devices in turn, each write only after the one before was acknowledged
+    commit   what a database does: a log record on one device, flushed; the data on the next device,
+             flushed; the commit mark on the first, FUA.  Each only after the other's acknowledgement.
+             With one device all of it is there; with more it goes round.
+    own      one for each device: several requests in flight at once to sectors that overlap, which end
+             in this order or that; every few rounds the last of them is a discard or asks for zeroes.
+             Then it reads back what it wrote.
 
-Sequence numbers run over all lanes; times are the scheduler's steps.
+Log records, commit marks and overlapping writes begin and end inside sectors, where the workload says so.
+A request takes two steps, submit and complete; while it queues at a closed gate its lane is blocked, but
+a lane with another request in flight goes on with that.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeAlias, TypeVar
 
 import attrs
 
 from blockops.device import Device, Operation, Request, RequestState
-from blockops.errors import BlockError
 from blockops.graph.graph import reading_path
 from blockops.graph.node import ImageNode, Node
-from blockops.lab.sectors import content_of
-from blockops.lab.world import World
-from blockops.units import SECTOR
+from blockops.lab.history import GuestError, History, Written
+from blockops.lab.pieces import deviations, name_of, pieces
+from blockops.lab.sectors import marked
+from blockops.lab.world import Workload, World
+from blockops.units import SECTOR, round_down
 
 T = TypeVar("T")
 
 Lane: TypeAlias = Generator[Request | None, None, T]
 """A lane yields the request that it waits for, or None after progress."""
-
-
-@attrs.define(eq=False)
-class Written:
-    """One write as the guest knows it: sectors [first, first + count) of device number *device*.
-
-    *acknowledged* and *failed* are the times at which the guest learnt of it; *durable* is when a flush
-    that covers it was acknowledged.
-    """
-
-    sequence: int
-    device: int
-    first: int
-    count: int
-    submitted: int
-    acknowledged: int | None = None
-    failed: int | None = None
-    durable: int | None = None
-    node: Node | None = None
-
-    @property
-    def sectors(self) -> range:
-        return range(self.first, self.first + self.count)
 
 
 @attrs.define(eq=False)
@@ -74,47 +56,55 @@ class Runner:
         return self.awaits is None
 
 
-@attrs.frozen
-class GuestError:
-    """A request of the guest that failed."""
-
-    time: int
-    device: int
-    operation: Operation
-    error: BlockError
-
-
 @attrs.define(eq=False)
-class History:
-    """All that the guest submitted and what it was told, in order of submission.
+class Errand:
+    """A request on its way, with what the guest calls it; *written* where it changes the disk."""
 
-    *misread* are reads that did not return what had just been acknowledged; *same_node* those of them
-    where both requests went to the very same node, with the images that it reads from.
-    """
+    device: int
+    request: Request
+    what: str
+    submitted: int
+    written: Written | None = None
 
-    writes: list[Written] = attrs.field(factory=list)
-    errors: list[GuestError] = attrs.field(factory=list)
-    misread: list[str] = attrs.field(factory=list)
-    same_node: list[tuple[str, tuple[str, ...]]] = attrs.field(factory=list)
-    time: int = 0
 
-    def submit(self, device: int, first: int, count: int) -> Written:
-        """Note a write that is being submitted now."""
-        written = Written(len(self.writes) + 1, device, first, count, self.time)
-        self.writes.append(written)
-        return written
+@attrs.frozen
+class Area:
+    """Bytes [start, end) of a device, whole sectors, that a lane writes to."""
 
-    def flushed(self, device: int, submitted: int) -> None:
-        """Note that a flush submitted at that time was acknowledged: it covers what was so before."""
-        for written in self.writes:
-            done = written.acknowledged
-            if (
-                written.device == device
-                and done is not None
-                and done <= submitted
-                and written.durable is None
-            ):
-                written.durable = self.time
+    start: int
+    end: int
+
+    @property
+    def sectors(self) -> int:
+        return (self.end - self.start) // SECTOR
+
+    def split(self) -> tuple["Area", "Area"]:
+        """Return the two halves; of a single sector both are the whole."""
+        if self.sectors < 2:
+            return self, self
+        middle = self.start + self.sectors // 2 * SECTOR
+        return Area(self.start, middle), Area(middle, self.end)
+
+    def sectors_at(self, turn: int, count: int) -> "Area":
+        """Return where *count* sectors go, walking on with *turn*."""
+        count = min(count, self.sectors)
+        start = self.start + turn % (self.sectors - count + 1) * SECTOR
+        return Area(start, start + count * SECTOR)
+
+    def shrunk(self, margin: int) -> "Area":
+        """Return what is left without *margin* bytes at either end, all of it where nothing would be."""
+        start, end = self.start + margin, self.end - margin
+        return Area(start, end) if start < end else self
+
+    def record_at(self, number: int, length: int) -> "Area":
+        """Return where record *number* of a log goes whose records lie side by side, round and round."""
+        start = self.start + number % ((self.end - self.start) // length) * length
+        return Area(start, start + length)
+
+    def cluster_around(self, offset: int, cluster_size: int) -> "Area":
+        """Return the part of the cluster around *offset* that is in here."""
+        start = round_down(offset, cluster_size)
+        return Area(max(start, self.start), min(start + cluster_size, self.end))
 
 
 @attrs.define(eq=False)
@@ -127,89 +117,202 @@ class Guest:
     history: History = attrs.field(factory=History)
     active: bool = True
 
+    @property
+    def workload(self) -> Workload:
+        return self.world.workload
+
     def rotation(self) -> list[Runner]:
-        """Return whose turn it is, round and round: the chain lane's every other time."""
-        chain = Runner(self._chain())
-        lanes = [Runner(self._alone(number)) for number in range(len(self.devices))]
-        return [runner for lane in lanes for runner in (chain, lane)]
+        """Return whose turn it is, round and round: the chain lane's every other time.
+
+        A skew between two devices shows only where a lane gets from one to the other in between.
+        """
+        chain, commit = Runner(self._chain()), Runner(self._commit())
+        own = [Runner(self._own(number)) for number in range(len(self.devices))]
+        return [runner for lane in own for runner in (chain, lane, chain, commit)]
+
+    # ---------------------------------------------------------------------------------------- the lanes
 
     @property
-    def _half(self) -> int:
-        """The number of sectors that belong to the chain lane, at the front of each device."""
-        return max(1, self.world.size // SECTOR // 2)
+    def _halves(self) -> tuple[Area, Area]:
+        """The part of each device for the lanes that go across devices, and that for the device's own."""
+        sizes = [device.top.size for device in self.devices if device.top is not None]
+        return Area(0, round_down(min([self.world.size, *sizes]), SECTOR)).split()
 
     def _chain(self) -> Lane[None]:
+        area, _ = self._halves[0].split()
         turn = 0
         while self.active:
             device, lap = turn % len(self.devices), turn // len(self.devices)
-            count = 1 + turn % self.world.workload.sectors
-            yield from self._write(device, *_place(0, self._half, lap * 5, count))
-            if turn % self.world.workload.flush_every == self.world.workload.flush_every - 1:
+            place = area.sectors_at(lap * 5, 1 + turn % self.workload.sectors)
+            yield from self._write(device, place)
+            if turn % self.workload.flush_every == self.workload.flush_every - 1:
                 yield from self._flush(device)
             turn += 1
 
-    def _alone(self, device: int) -> Lane[None]:
-        room = self.world.size // SECTOR - self._half
+    def _commit(self) -> Lane[None]:
         turn = 0
-        while self.active and room > 0:
-            first, count = _place(self._half, room, turn * 7 + device, 2 - turn % 2)
-            written = yield from self._write(device, first, count)
-            if written.acknowledged is not None:
-                yield from self._read_back(written)
+        while self.active:
+            yield from self._transaction(turn)
             turn += 1
 
-    def _write(self, device: int, first: int, count: int) -> Lane[Written]:
-        written = self.history.submit(device, first, count)
-        data = content_of(device, first, count, written.sequence)
-        request = Request(Operation.WRITE, first * SECTOR, len(data), data)
-        yield from self._carry_out(device, request, f"write {written.sequence} to sectors {first}+{count}")
-        written.node = request.node
-        if request.error is None:
-            written.acknowledged = self.history.time
-        else:
-            written.failed = self.history.time
-        return written
+    def _transaction(self, turn: int) -> Lane[None]:
+        """Log, store, mark; where one of them fails the transaction ends there."""
+        log, tables = self._halves[0].split()[1].split()
+        first, second = turn % len(self.devices), (turn + 1) % len(self.devices)
+        record = self.workload.record
+        logged = yield from self._forced(first, log.record_at(2 * turn, record))
+        place = tables.sectors_at(turn * 3, 1 + turn % self.workload.sectors)
+        stored = logged and (yield from self._forced(second, place))
+        if stored:
+            yield from self._write(first, log.record_at(2 * turn + 1, record), fua=True)
 
-    def _flush(self, device: int) -> Lane[None]:
-        submitted = self.history.time
-        request = Request(Operation.FLUSH)
-        yield from self._carry_out(device, request, "flush")
-        if request.error is None:
-            self.history.flushed(device, submitted)
+    def _forced(self, device: int, place: Area) -> Lane[bool]:
+        """Write and flush; return whether both were acknowledged and the guest goes on."""
+        written = yield from self._write(device, place)
+        return written and self._goes_on() and (yield from self._flush(device))
 
-    def _read_back(self, written: Written) -> Lane[None]:
-        request = Request(Operation.READ, written.first * SECTOR, written.count * SECTOR)
-        yield from self._carry_out(written.device, request, f"read sectors {written.first}+{written.count}")
-        expected = content_of(written.device, written.first, written.count, written.sequence)
-        if request.error is None and request.data != expected:
-            sentence = f"d{written.device} did not return write {written.sequence}, acknowledged just before"
-            self.history.misread.append(sentence)
-            if request.node is written.node:
-                images = [node for node in reading_path(request.node) if isinstance(node, ImageNode)]
-                self.history.same_node.append((sentence, tuple(node.path for node in images)))
+    def _own(self, device: int) -> Lane[None]:
+        area = self._halves[1]
+        turn = 0
+        while self.active:
+            place = area.sectors_at(turn * 7 + device, 2)
+            flying = []
+            for number in range(self.workload.in_flight):
+                flying.append(self._overlapping(device, area, place, turn, number))
+                yield None
+            yield from self._let_end(flying, newest_first=(turn + device) % 2 == 0)
+            yield from self._read(device, place)
+            turn += 1
 
-    def _carry_out(self, number: int, request: Request, what: str) -> Lane[None]:
-        device = self.devices[number]
-        device.submit(request)
+    def _overlapping(self, device: int, area: Area, place: Area, turn: int, number: int) -> Errand:
+        """Submit the *number*-th of the requests that are in flight together."""
+        every = self.workload.discard_every
+        last = number == self.workload.in_flight - 1
+        if every and last and (turn + device) % every == every - 1:
+            zeroes = (turn + device) // every % 2 == 1
+            wiped = area.cluster_around(place.start, self.world.cluster_size)
+            return self._submit_write(device, wiped, Operation.WRITE_ZEROES if zeroes else Operation.DISCARD)
+        return self._submit_write(device, place.shrunk(self.workload.shift * number))
+
+    def _goes_on(self) -> bool:
+        return self.active
+
+    # ------------------------------------------------------------------------------------- the requests
+
+    def _write(self, device: int, place: Area, *, fua: bool = False) -> Lane[bool]:
+        """Write, wait, and return whether it was acknowledged."""
+        errand = self._submit_write(device, place, fua=fua)
+        yield None
+        yield from self._let_end([errand])
+        return errand.request.error is None
+
+    def _flush(self, device: int) -> Lane[bool]:
+        errand = self._submit(device, Request(Operation.FLUSH), "flush")
+        yield None
+        yield from self._let_end([errand])
+        return errand.request.error is None
+
+    def _read(self, device: int, place: Area) -> Lane[None]:
+        request = Request(Operation.READ, place.start, place.end - place.start)
+        errand = self._submit(device, request, f"read {_named(place)}")
+        yield None
+        yield from self._let_end([errand])
+
+    def _submit_write(
+        self, device: int, place: Area, operation: Operation = Operation.WRITE, *, fua: bool = False
+    ) -> Errand:
+        length = place.end - place.start
+        plain = operation is Operation.WRITE
+        data = marked(device, place.start, length, self.history.next_sequence()) if plain else bytes(length)
+        written = self.history.submit(device, place.start, data, operation)
+        request = Request(operation, place.start, length, data if plain else b"", fua)
+        what = f"{name_of(written)}{' (FUA)' if fua else ''} to {_named(place)}"
+        return self._submit(device, request, what, written)
+
+    def _submit(self, number: int, request: Request, what: str, written: Written | None = None) -> Errand:
+        self.devices[number].submit(request)
         queued = request.state is RequestState.QUEUED
-        self.say(device.name, ": ", what, " (queued)" if queued else "")
-        yield None
-        while request.state is RequestState.QUEUED:
-            yield request
+        self.say(self.devices[number].name, ": ", what, " (queued)" if queued else "")
+        return Errand(number, request, what, self.history.time, written)
+
+    def _let_end(self, flying: list[Errand], newest_first: bool = False) -> Lane[None]:
+        """Complete what is in flight, one a step, until all is done; wait for what still queues."""
+        while flying:
+            ready = [errand for errand in flying if errand.request.state is not RequestState.QUEUED]
+            if not ready:
+                yield flying[0].request
+                continue
+            errand = ready[-1] if newest_first else ready[0]
+            flying.remove(errand)
+            self._complete(errand)
+            yield None
+
+    def _complete(self, errand: Errand) -> None:
+        request, now = errand.request, self.history.time
         if request.state is RequestState.IN_FLIGHT:
-            device.complete(request)
-        self._note(number, request, what)
-        yield None
+            self.devices[errand.device].complete(request)
+        if request.error is not None:
+            self.say("d", errand.device, ": ", errand.what, ": failed: ", request.error)
+            self.history.errors.append(GuestError(now, errand.device, request.operation, request.error))
+        else:
+            self.say("d", errand.device, ": ", errand.what, ": done")
+        if errand.written is not None:
+            self._note_written(errand.written, request)
+        elif request.error is None and request.operation is Operation.FLUSH:
+            self.history.flushed(errand.device, errand.submitted)
+        elif request.error is None:
+            self._compare(errand)
 
-    def _note(self, number: int, request: Request, what: str) -> None:
-        if request.error is None:
-            self.say("d", number, ": ", what, ": done")
+    def _note_written(self, written: Written, request: Request) -> None:
+        written.node = request.node
+        if request.error is not None:
+            written.failed = self.history.time
             return
-        self.say("d", number, ": ", what, ": failed: ", request.error)
-        self.history.errors.append(GuestError(self.history.time, number, request.operation, request.error))
+        written.acknowledged = self.history.time
+        written.durable = self.history.time if request.fua else None
+        written.binding = request.operation is not Operation.DISCARD or _keeps_discards(request.node)
+
+    def _compare(self, errand: Errand) -> None:
+        """Note where a read did not return what had been acknowledged when it was submitted."""
+        request = errand.request
+        start, end = request.offset, request.offset + request.length
+
+        def promised(written: Written) -> bool:
+            done = written.acknowledged
+            return written.binding and done is not None and done <= errand.submitted
+
+        cut = pieces(self.history.touching(errand.device, start, end), self.world.size)
+        read = [piece.within(start, end) for piece in cut if piece.start < end and start < piece.end]
+        known = [piece for piece in read if piece.latest(promised) is not None]
+        for wrong in deviations(known, bytes(start) + request.data, b"", promised):
+            self._misread(wrong.piece.latest(promised), request)
+
+    def _misread(self, written: Written | None, request: Request) -> None:
+        assert written is not None, "only what was promised can be misread"
+        sentence = f"d{written.device} did not return {name_of(written)}, acknowledged before"
+        self.history.misread.append(sentence)
+        if request.node is written.node:
+            images = [node for node in reading_path(request.node) if isinstance(node, ImageNode)]
+            self.history.same_node.append((sentence, tuple(node.path for node in images)))
 
 
-def _place(start: int, room: int, offset: int, count: int) -> tuple[int, int]:
-    """Return where a write of *count* sectors goes in [start, start + room), walking on with *offset*."""
-    count = min(count, room)
-    return start + offset % (room - count + 1), count
+def _keeps_discards(node: Node | None) -> bool:
+    """Whether what is discarded there reads as zeroes: a raw image may go on showing the data."""
+    return node is not None and all(image.format != "raw" for image in _written_images(node))
+
+
+def _written_images(node: Node) -> Iterator[ImageNode]:
+    """Yield the images that a write to *node* goes to: of a filter both legs."""
+    if isinstance(node, ImageNode):
+        yield node
+        return
+    for leg in node.below:
+        yield from _written_images(leg)
+
+
+def _named(place: Area) -> str:
+    first, inside = divmod(place.start, SECTOR)
+    length = place.end - place.start
+    if inside or length % SECTOR:
+        return f"{length} bytes from byte {inside} of sector {first}"
+    return f"sectors {first}+{length // SECTOR}"

@@ -16,7 +16,8 @@ from blockops.graph.node import ImageNode, Node
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Rest, Shown
-from blockops.lab.guest import Guest, History
+from blockops.lab.guest import Guest
+from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder
 from blockops.machine import Machine
 from blockops.management.wish import ImageRef

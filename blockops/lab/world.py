@@ -37,13 +37,20 @@ DESTINATION = "/vm/dst"
 class Workload:
     """What the guest does: how many steps before and after the operation, and how it writes.
 
-    *sectors* is the longest write, *flush_every* counts writes of the chain lane.
+    *sectors* is the longest write across devices, *flush_every* counts writes of the chain lane.  Of the
+    commit lane, *record* is the length in bytes of its log records, at most a sector.  Of each device's
+    own lane, *in_flight* is how many requests are so at once, *shift* by how many bytes each next one is
+    shorter at either end, *discard_every* in which round the last of them discards (0: never).
     """
 
     before: int = 6
     after: int = 6
     sectors: int = 3
     flush_every: int = 3
+    record: int = 192
+    in_flight: int = 2
+    shift: int = 192
+    discard_every: int = 2
 
 
 @attrs.frozen

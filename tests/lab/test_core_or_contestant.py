@@ -50,7 +50,7 @@ def test_a_device_that_returns_other_bytes_than_it_was_given_is_seen(monkeypatch
         request.data = request.data[::-1]
 
     monkeypatch.setattr(Device, "complete", garbled)
-    found = judged(case("group-snapshot.hardened.naive/group-snapshot-2/no-fault"))
+    found = judged(case("group-snapshot.hardened.naive/group-snapshot-2/guest-runs@28"))
     assert any("did not return write" in sentence for sentence in found.broken)
 
 

@@ -11,7 +11,7 @@ from blockops.device import Operation
 from blockops.errors import HostError
 from blockops.lab.evidence import Ending, Evidence, Rest, Shown
 from blockops.lab.faults.fault import HostOperation
-from blockops.lab.guest import GuestError, Written
+from blockops.lab.history import GuestError, Written
 from blockops.lab.laws import LAWS, judge
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.results import Verdict
@@ -108,7 +108,10 @@ def test_a_later_write_without_the_earlier_one_is_not_one_instant(good: Evidence
 def test_of_two_writes_the_images_hold_the_earlier_one_first(
     good: Evidence, inside: tuple[bool, bool], submitted: int, verdict: Verdict
 ) -> None:
-    good.history.writes = [Written(1, 0, 0, 1, 0, acknowledged=1), Written(2, 1, 0, 1, submitted)]
+    good.history.writes = [
+        Written(1, 0, 0, content_of(0, 0, 1, 1), 0, acknowledged=1),
+        Written(2, 1, 0, content_of(1, 0, 1, 2), submitted),
+    ]
     good.instants = {
         device: (content_of(device, 0, 1, device + 1) if held else good.initial[device][:512])
         + good.initial[device][512:]
@@ -141,7 +144,7 @@ def test_a_sector_with_another_write_or_somebody_s_bytes_is_wrong_content(good: 
     assert says("content", good) is Verdict.HELD
     last = good.history.writes[-1]
     strange = bytearray(good.live[last.device].data)
-    strange[last.first * 512] ^= 0xFF
+    strange[last.start] ^= 0xFF
     good.live = replaced(good.live, last.device, bytes(strange))
     assert "holds bytes that nobody wrote there live" in sentence("content", good)
 
@@ -183,7 +186,7 @@ def test_an_acknowledged_write_that_is_gone_is_lost(good: Evidence) -> None:
 
 
 def test_after_a_kill_only_what_was_flushed_is_owed() -> None:
-    killed = seen(f"{RIGHT}/kill@step-40")
+    killed = seen(f"{RIGHT}/kill@step-46")
     assert killed.killed
     assert says("nothing-lost", killed) is Verdict.HELD
     flushed = next(written for written in killed.history.writes if written.durable is not None)

@@ -5,7 +5,7 @@ import pytest
 import blockops.qcow2.durable as durable_module
 from blockops.errors import BlockError, Effect
 from blockops.host.api import HostFile
-from blockops.lab.world import World
+from blockops.lab.world import Workload, World
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.image import Qcow2Image
 from blockops.qcow2.mapping import ClusterMap
@@ -126,8 +126,8 @@ def neighbour_replaced_too(patch: pytest.MonkeyPatch) -> None:
 
 # Half of it filled, in clusters of 512 bytes: the guest's first writes need the second refcount block.
 MANY_CLUSTERS = World(devices=2, size=248 * 1024, cluster_size=512)
-# So small that the guest comes back to places between those it has written.
-FEW_CLUSTERS = World(devices=2, size=8192, cluster_size=512)
+# So small, and the guest at it for so long, that it comes back to places between those it has written.
+FEW_CLUSTERS = World(devices=2, size=8192, cluster_size=512, workload=Workload(after=30))
 
 BUGS = (
     Bug(

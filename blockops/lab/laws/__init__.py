@@ -31,7 +31,8 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
             "one-instant",
             "two devices or more moved on, and a dependency of the guest's writes straddles that moment",
             "If the point-in-time images hold a write, they hold every write that was acknowledged before "
-            "that one was submitted, on whatever device.",
+            "that one was submitted, on whatever device; to hold a write is to show it or a later one, or a "
+            "later discard.",
         ),
         one_instant,
     ),
@@ -39,9 +40,9 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
         Law(
             "content",
             "the guest wrote, or there was initial data",
-            "Each sector returns its last acknowledged write, a concurrent unacknowledged one, or else its "
-            "initial content, and the size is unchanged: live, after a reopen from the disk, and on the "
-            "target of a mirror that is wanted.",
+            "Each byte is that of its last acknowledged write or of one in flight together with it, or else "
+            "its initial content; a discard leaves zeroes; the size is unchanged: live, after a reopen from "
+            "the disk, and on the target of a mirror that is wanted.",
         ),
         content,
     ),

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from blockops.lab.evidence import Evidence, Shown
-from blockops.lab.guest import Written
+from blockops.lab.history import Written
+from blockops.lab.instants import Holding, Instant, holding
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
+from blockops.lab.pieces import name_of
 from blockops.management.use_cases import Expectation
 
 
@@ -59,33 +61,31 @@ def one_instant(evidence: Evidence) -> Judgement:
     """No point-in-time image holds a write without every earlier-acknowledged write, on any device."""
     if len(evidence.instants) < 2:
         return NOT_EXERCISED
-    inside = {id(written) for written in evidence.history.writes if _contained(evidence, written)}
-    writes = [written for written in evidence.history.writes if written.device in evidence.instants]
-    straddling = False
-    for later, earlier in _dependencies(writes):
-        if id(later) in inside and id(earlier) not in inside:
-            return violated(
-                f"the image of d{later.device} holds write {later.sequence}, that of d{earlier.device} lacks "
-                f"write {earlier.sequence}, which was acknowledged before",
-                "skewed",
-            )
-        straddling = straddling or (id(earlier) in inside and id(later) not in inside)
-    return HELD if straddling else NOT_EXERCISED
+    found = [_holding(evidence, device, instant) for device, instant in evidence.instants.items()]
+    held = [written for one in found for written in one.held]
+    lacked = [written for one in found for written in one.lacked]
+    for later, earlier in _dependencies(held, lacked):
+        return violated(
+            f"the image of d{later.device} holds {name_of(later)}, that of d{earlier.device} lacks "
+            f"{name_of(earlier)}, which was acknowledged before",
+            "skewed",
+        )
+    straddles = any(True for _ in _dependencies(lacked, held))
+    return HELD if straddles else NOT_EXERCISED
 
 
-def _dependencies(writes: list[Written]) -> Iterator[tuple[Written, Written]]:
+def _holding(evidence: Evidence, device: int, instant: Instant) -> Holding:
+    return holding(instant, evidence.writes_of(device), evidence.pieces_of(device), evidence.initial[device])
+
+
+def _dependencies(
+    later_ones: list[Written], earlier_ones: list[Written]
+) -> Iterator[tuple[Written, Written]]:
     """Yield (later, earlier) of two devices, the later submitted after the other was acknowledged."""
-    for later in writes:
-        for earlier in writes:
-            done = earlier.acknowledged
-            if earlier.device != later.device and done is not None and done <= later.submitted:
-                yield later, earlier
-
-
-def _contained(evidence: Evidence, written: Written) -> bool:
-    """Whether each sector of the write carries its sequence number or a later one."""
-    data = evidence.instants.get(written.device)
-    if data is None:
-        return False
-    found = evidence.states_of(written.device, data)
-    return all(found[number] >= written.sequence for number in written.sectors)
+    done = [(earlier.acknowledged, earlier) for earlier in earlier_ones if earlier.acknowledged is not None]
+    first = min((acknowledged for acknowledged, _ in done), default=None)
+    for later in later_ones:
+        if first is not None and first <= later.submitted:
+            for acknowledged, earlier in done:
+                if acknowledged <= later.submitted and earlier.device != later.device:
+                    yield later, earlier

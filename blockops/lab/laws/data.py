@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from blockops.errors import DeviceHasNoMedium
 from blockops.lab.evidence import Evidence, Shown
-from blockops.lab.guest import Written
+from blockops.lab.history import Written
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
-from blockops.lab.sectors import INITIAL
+from blockops.lab.pieces import deviations, name_of
+from blockops.units import SECTOR
 
 Problem = tuple[str, str]
 
 
 def content(evidence: Evidence) -> Judgement:
-    """Each sector returns its last acknowledged write, a concurrent one, or its initial content."""
+    """Each byte is of its last acknowledged write, of one in flight with it, or its initial content."""
     return held_unless(_content_problems(evidence))
 
 
@@ -39,58 +40,55 @@ def _device_problems(evidence: Evidence, number: int, shown: Shown, when: str) -
 
 
 def _sector_problems(evidence: Evidence, number: int, shown: Shown, when: str) -> Iterator[Problem]:
-    allowed = _allowed(evidence, number)
-    for sector, found in enumerate(evidence.states_of(number, shown.data)):
-        if found not in allowed.get(sector, _UNTOUCHED):
-            wanted = ", ".join(map(_name, sorted(allowed.get(sector, _UNTOUCHED))))
-            yield f"sector {sector} of d{number} holds {_name(found)} {when}, not {wanted}", f"wrong {when}"
+    cut, initial = evidence.pieces_of(number), evidence.initial[number]
+    for wrong in deviations(cut, shown.data, initial, evidence.promised):
+        found, wanted = wrong.found or "bytes that nobody wrote there", ", ".join(wrong.allowed)
+        yield f"{_place(number, wrong.piece.start)} holds {found} {when}, not {wanted}", f"wrong {when}"
 
 
-_UNTOUCHED = frozenset({INITIAL})
-
-
-def _name(state: int) -> str:
-    if state == INITIAL:
-        return "its initial content"
-    return "bytes that nobody wrote there" if state < 0 else f"write {state}"
-
-
-def _allowed(evidence: Evidence, number: int) -> dict[int, set[int]]:
-    """Return, for each sector written, what it may hold: after a crash nothing newer than flushed is owed."""
-    allowed: dict[int, set[int]] = {}
-    for written in evidence.history.writes:
-        if written.device == number:
-            settled = written.durable if evidence.killed else written.acknowledged
-            for sector in written.sectors:
-                before = allowed.get(sector, {INITIAL})
-                allowed[sector] = {written.sequence} if settled is not None else before | {written.sequence}
-    return allowed
+def _place(device: int, start: int) -> str:
+    sector, inside = divmod(start, SECTOR)
+    where = f"byte {inside} of sector {sector}" if inside else f"sector {sector}"
+    return f"{where} of d{device}"
 
 
 def nothing_lost(evidence: Evidence) -> Judgement:
     """What was acknowledged (after a crash: and flushed) is readable."""
-    promised = [written for written in evidence.history.writes if _promised(evidence, written)]
+    promised = [written for written in evidence.history.writes if _promised_data(evidence, written)]
     if not promised:
         return NOT_EXERCISED
     views = evidence.reopened if evidence.killed else evidence.live
     return held_unless(_losses(evidence, promised, views))
 
 
-def _promised(evidence: Evidence, written: Written) -> bool:
-    return (written.durable if evidence.killed else written.acknowledged) is not None
+def _promised_data(evidence: Evidence, written: Written) -> bool:
+    return not written.discards and evidence.promised(written)
 
 
 def _losses(evidence: Evidence, promised: list[Written], views: tuple[Shown, ...]) -> Iterator[Problem]:
-    for written in promised:
-        shown = views[written.device]
-        how = "acknowledged and flushed" if evidence.killed else "acknowledged"
-        lost = f"write {written.sequence} on d{written.device}, {how}, is not readable"
+    how = "acknowledged and flushed" if evidence.killed else "acknowledged"
+    for device in dict.fromkeys(written.device for written in promised):
+        shown = views[device]
         if shown.top is None or shown.problem is not None:
+            first = next(written for written in promised if written.device == device)
+            lost = f"{name_of(first)} on d{device}, {how}, is not readable"
             yield f"{lost}: {shown.problem}", "device unreadable"
             continue
-        found = evidence.states_of(written.device, shown.data)
-        if any(found[sector] < written.sequence for sector in written.sectors):
+        for written in _lost_on(evidence, device, shown.data):
+            lost = f"{name_of(written)} on d{device}, {how}, is not readable"
             yield f"{lost}: {shown.top} does not have it", "write missing"
+
+
+def _lost_on(evidence: Evidence, device: int, data: bytes) -> Iterator[Written]:
+    """Yield promised writes of which a piece shows neither them nor anything that came after."""
+
+    def relied_on(written: Written) -> bool:
+        return _promised_data(evidence, written)
+
+    for piece in evidence.pieces_of(device):
+        latest = piece.latest(relied_on)
+        if latest is not None and any(deviations([piece], data, evidence.initial[device], relied_on)):
+            yield latest
 
 
 def guest_undisturbed(evidence: Evidence) -> Judgement:

@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
@@ -63,8 +63,9 @@ def _failed_by_fault(exchange: Exchange) -> bool:
 
 def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     assert isinstance(exchange.answer, Replied)
-    answer, hit = exchange.answer, exchange.hits[0]
+    answer = exchange.answer
     text = f"{answer.desc} {' '.join(str(value) for value in (answer.data or {}).values())}"
+    hit = _meant(exchange.hits, text)
     owner = owner_of(evidence, hit)
     said = f'the error of {exchange.command} says "{answer.desc}"'
     if posixpath.basename(hit.path) not in text:
@@ -77,6 +78,16 @@ def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     for disk in evidence.case.world.disks():
         if owner is not None and disk.device not in guilty and f"'{disk.device}'" in text:
             yield f"{said} and names {disk.device}, which is innocent", "innocent"
+
+
+def _meant(hits: Sequence[HostOperation], text: str) -> HostOperation:
+    """Return the hit that the error is about: the first that it names, else the first of all.
+
+    Not always the first: a lasting fault may have struck what a command rightly bears with, such as giving
+    clusters back after a flush (a leak).  What fails while cleaning up is never what it was about.
+    """
+    named = (hit for hit in hits if hit.operation != "unlink" and posixpath.basename(hit.path) in text)
+    return next(named, hits[0])
 
 
 def owner_of(evidence: Evidence, operation: HostOperation) -> str | None:
