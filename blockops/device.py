@@ -80,7 +80,9 @@ class Device:
     """A disk of the machine, on top of the node that `graph` says it shows.
 
     *read_only*: the guest may not write.  *user*: who has reserved the device (a job, a transaction), or
-    None; commands of others refuse it then.
+    None; commands of others refuse it then.  *write_through*: what the guest has written is durable when
+    its request is done (QEMU: cache=writethrough, every write is followed by a flush); where that flush
+    fails the request does, and what it wrote is there, durable or not.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Device:
     in_flight: list[Request] = attrs.field(factory=list)
     queue: deque[Request] = attrs.field(factory=deque)
     holds: list[Hold] = attrs.field(factory=list)
+    write_through: bool = False
 
     @property
     def top(self) -> Node | None:
@@ -124,6 +127,8 @@ class Device:
         try:
             self._check(request)
             perform(request)
+            if self.write_through and _writes(request):
+                perform(Request(Operation.FLUSH, node=request.node))
         except BlockError as error:
             request.error = error
         request.state = RequestState.DONE
@@ -201,9 +206,12 @@ class Device:
     def _check(self, request: Request) -> None:
         if request.node is None:
             raise DeviceHasNoMedium(self.name)
-        writes = request.operation not in (Operation.READ, Operation.FLUSH)
-        if writes and (self.read_only or not request.node.writable):
+        if _writes(request) and (self.read_only or not request.node.writable):
             raise InvalidRequest(f"device '{self.name}'", "it is read-only")
+
+
+def _writes(request: Request) -> bool:
+    return request.operation not in (Operation.READ, Operation.FLUSH)
 
 
 def perform(request: Request) -> None:

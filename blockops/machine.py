@@ -33,7 +33,7 @@ class Machine:
     """Devices by name, in the order in which they were attached.
 
     *cluster_size*, in bytes, is what new overlays are made with (QEMU's default is 64 KiB).  *background*
-    is what goes on besides, oldest first.
+    is what goes on besides, oldest first.  *write_through*: devices have no volatile write cache.
     """
 
     host: HostFolder
@@ -42,6 +42,7 @@ class Machine:
     devices: dict[str, Device] = attrs.field(factory=dict)
     opening: Opening = Opening()
     background: list[Background] = attrs.field(factory=list)
+    write_through: bool = False
 
     def attach(
         self, name: str, filename: str | None, format: str | None = None, *, read_only: bool = False
@@ -49,7 +50,7 @@ class Machine:
         """Add a device that shows the image *filename* (probed where *format* is None; None: no medium)."""
         if name in self.devices:
             raise DeviceInUse(name, "a device of that name")
-        device = Device(name, self.graph, read_only)
+        device = Device(name, self.graph, read_only, write_through=self.write_through)
         self.graph.tops[name] = None
         if filename is not None:
             how = attrs.evolve(self.opening, writable=not read_only)

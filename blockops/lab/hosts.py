@@ -11,7 +11,7 @@ Fault model.  An operation that fails has had no effect, but
 * a failure *after the effect* comes when all is done; whoever created a file then has no handle on it.
 
 A plain failed flush loses nothing here: a crash, which would, is another fault.  Size queries, lock calls
-and listings do not fail.
+and listings do not fail.  What a process writes and flushes goes through its cache mode (`cache`).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ import attrs
 from blockops.errors import Effect, HostError
 from blockops.host.api import LockMode
 from blockops.host.memory import MemoryFile, MemoryFolder
+from blockops.lab.cache import Cache
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import HostFault, Trouble
 from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
@@ -151,10 +152,11 @@ class Clock:
 
 @attrs.define(eq=False)
 class FaultyFile:
-    """A file whose operations the clock counts and may fail."""
+    """A file whose operations the clock counts and may fail, in a cache mode."""
 
     inner: MemoryFile
     clock: Clock
+    cache: Cache = Cache.WRITEBACK
 
     @property
     def path(self) -> str:
@@ -198,6 +200,9 @@ class FaultyFile:
         return self.inner.size()
 
     def flush(self) -> None:
+        if not self.cache.flushes:
+            self.inner.flush()
+            return
         fault = self.clock.tick("flush", self.inner.path)
         if fault is None or fault.applied:
             self.inner.flush()
@@ -220,9 +225,13 @@ class FaultyFile:
             self._put(offset, data[: sectors * SECTOR])
 
     def _put(self, offset: int, data: bytes | bytearray | memoryview) -> int:
-        if self.clock.pages is not None:
-            self.clock.pages.writing(self.inner)
-        return self.inner.write(offset, data)
+        pages = self.clock.pages
+        if pages is not None and not self.cache.direct:
+            pages.writing(self.inner)
+        done = self.inner.write(offset, data)
+        if pages is not None and self.cache.direct:
+            pages.flushed(self.inner)
+        return done
 
 
 @attrs.define(eq=False)
@@ -231,6 +240,7 @@ class FaultyFolder:
 
     inner: MemoryFolder
     clock: Clock
+    cache: Cache = Cache.WRITEBACK
 
     @property
     def path(self) -> str:
@@ -240,10 +250,12 @@ class FaultyFolder:
         return self.inner.resolve(name)
 
     def open(self, name: str, *, writable: bool) -> FaultyFile:
-        return FaultyFile(self._tried("open", name, lambda: self._opened(name, writable)), self.clock)
+        file = self._tried("open", name, lambda: self._opened(name, writable))
+        return FaultyFile(file, self.clock, self.cache)
 
     def create(self, name: str, *, replace: bool) -> FaultyFile:
-        return FaultyFile(self._tried("create", name, lambda: self._created(name, replace)), self.clock)
+        file = self._tried("create", name, lambda: self._created(name, replace))
+        return FaultyFile(file, self.clock, self.cache)
 
     def rename(self, old: str, new: str) -> None:
         self._tried("rename", old, lambda: self.inner.rename(old, new))

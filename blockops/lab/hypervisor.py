@@ -48,7 +48,10 @@ class Hypervisor:
         folder = MemoryFolder(disk)
         entry, profile = case.contestant.entry, case.contestant.profile
         machine = Machine(
-            FaultyFolder(folder, clock), cluster_size=case.world.cluster_size, opening=opening(profile)
+            FaultyFolder(folder, clock, case.world.cache),
+            cluster_size=case.world.cluster_size,
+            opening=opening(profile),
+            write_through=case.world.cache.write_through,
         )
         problems = {name: text for name, image in images.items() if (text := _attach(machine, name, image))}
         connection = Server(entry.make(machine, profile)).connect("management")

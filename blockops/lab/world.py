@@ -21,6 +21,7 @@ from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import Node
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.host.posix import PosixFolder
+from blockops.lab.cache import Cache
 from blockops.lab.given import open_chain
 from blockops.lab.sectors import content_of
 from blockops.management.desk import Answer, Desk, Lost
@@ -58,7 +59,8 @@ class World:
     """Devices and their images.  *size* and *cluster_size* in bytes, *depth* images below each top.
 
     *schedule*: how many guest steps follow each step of the operation, repeated for ever.
-    *given*: real images (path, format), one for each device, or none.
+    *given*: real images (path, format), one for each device, or none.  *cache*: how the hypervisor opens
+    its images.
     """
 
     devices: int = 2
@@ -69,6 +71,7 @@ class World:
     workload: Workload = Workload()
     schedule: tuple[int, ...] = (1, 1, 0)
     given: tuple[tuple[str, str], ...] = ()
+    cache: Cache = Cache.WRITEBACK
 
     @property
     def standard(self) -> bool:
