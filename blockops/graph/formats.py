@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import attrs
 
-from blockops.errors import BlockError, ImageError, InvalidBlockFormat
+from blockops.errors import BlockError, ImageError, InvalidBlockFormat, InvalidRequest
 from blockops.graph.graph import Graph, reading_path, refuse_long_chain
 from blockops.graph.node import Image, ImageNode
 from blockops.host.api import HostFile, HostFolder, LockMode, read_exactly
 from blockops.qcow2.create import create as create_qcow2
+from blockops.qcow2.create import wipe
 from blockops.qcow2.image import Qcow2Image
 from blockops.raw import RawImage
 
@@ -171,7 +172,12 @@ def create_image(folder: HostFolder, new: NewImage, *, durable: bool) -> None:
 
 def _write_new(file: HostFile, new: NewImage) -> None:
     if new.format == "raw":
+        replaced = file.size() > 0  # only a volume has old bytes
         file.truncate(new.size)
+        if file.size() != new.size:
+            raise InvalidRequest(file.path, f"a raw image of {new.size} bytes cannot lie on {file.size()}")
+        if replaced:
+            wipe(file, new.size)
         return
     create_qcow2(
         file,

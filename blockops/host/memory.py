@@ -4,6 +4,10 @@ The disk is the durable part, names and contents; a folder is one process, with 
 Contents are shared until they differ (`pages`), so a fork is cheap.  Everything written is durable at
 once; what a crash may lose is the business of a wrapper.  A file may also be adopted: its content then
 is another `HostFile`'s, read where it lies and never written.
+
+Or it may be a volume, as storage hands them out: its size is fixed and its name is not ours.  Creating
+with *replace* opens it as it is; writing or truncating beyond its end is ENOSPC, truncating within it does
+nothing (all as Linux and QEMU treat block devices); unlinking or renaming it is EPERM (our choice).
 """
 
 import errno
@@ -14,7 +18,7 @@ from typing import Final
 from blockops.errors import HostError
 from blockops.host.api import HostFile, HostFolder, LockMode, write_fully
 from blockops.host.names import MAX_NAME, MAX_PATH, absolute
-from blockops.host.pages import Content, adopted
+from blockops.host.pages import Content, adopted, volume
 from blockops.host.posix import PosixFolder
 
 # Offsets and sizes are signed and 64 bits wide, as off_t.
@@ -98,6 +102,33 @@ class MemoryFile:
         return HostError(operation, self.path, errno.EBADF if forbidden else errno.EINVAL, offset)
 
 
+class VolumeFile(MemoryFile):
+    """One handle on a volume."""
+
+    __slots__ = ()
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> int:
+        """Write what fits before the volume's end; ENOSPC where nothing does."""
+        content = self._content
+        if content is None or offset < 0 or offset + len(data) <= content.size:
+            return super().write(offset, data)
+        if offset >= content.size and self.writable:
+            raise HostError("write", self.path, errno.ENOSPC, offset)
+        return super().write(offset, memoryview(data)[: content.size - offset])
+
+    def truncate(self, size: int) -> None:
+        """Do nothing, or fail with ENOSPC where the volume is smaller."""
+        content = self._content
+        if content is None or not self.writable or not 0 <= size < _OFFSET_LIMIT:
+            raise self._refusal("truncate", size)
+        if size > content.size:
+            raise HostError("truncate", self.path, errno.ENOSPC, size)
+
+
+def _handle(path: str, content: Content, writable: bool, handles: dict[MemoryFile, None]) -> MemoryFile:
+    return (VolumeFile if content.volume else MemoryFile)(path, content, writable, handles)
+
+
 class MemoryDisk:
     """Folders and files by absolute name.  A new one has the folder */vm* and nothing in it."""
 
@@ -123,6 +154,10 @@ class MemoryDisk:
         """
         path = self._free_name("adopt", absolute("/", name))
         self._files[path] = adopted(path, file)
+
+    def make_volume(self, name: str, size: int, filling: bytes) -> None:
+        """Let a volume of *size* bytes appear as *name*, each of its pages with these old bytes in it."""
+        self._files[self._free_name("make_volume", absolute("/", name))] = volume(size, filling)
 
     def digest(self) -> str:
         """Return a hash over all names and contents: the same on any machine, whatever the history.
@@ -198,7 +233,8 @@ class MemoryDisk:
         content = self.content("create", path)
         if content.read_only:
             raise HostError("create", path, errno.EROFS)
-        content.truncate(0)
+        if not content.volume:
+            content.truncate(0)
         return content
 
     def rename(self, old: str, new: str) -> None:
@@ -208,6 +244,8 @@ class MemoryDisk:
         _refuse("rename", old, _flaw(old) or _flaw(new) or self._no_way_to(old) or self._no_way_to(new))
         content = self.content("rename", old)
         _refuse("rename", old, _too_long(new) or self._no_target(old, new))
+        for path in (old, new):
+            self._refuse_volume("rename", path)
         del self._files[old]
         self._files[new] = content
 
@@ -220,7 +258,12 @@ class MemoryDisk:
     def unlink(self, path: str) -> None:
         """Remove the name *path*; handles keep the content."""
         self.content("unlink", path)
+        self._refuse_volume("unlink", path)
         del self._files[path]
+
+    def _refuse_volume(self, operation: str, path: str) -> None:
+        content = self._files.get(path)
+        _refuse(operation, path, errno.EPERM if content is not None and content.volume else 0)
 
     def make_folder(self, path: str) -> None:
         """Make the folder *path* in an existing folder."""
@@ -326,12 +369,12 @@ class MemoryFolder:
         content = self.disk.content("open", path)
         if writable and content.read_only:
             raise HostError("open", path, errno.EROFS)
-        return MemoryFile(path, content, writable, self._handles)
+        return _handle(path, content, writable, self._handles)
 
     def create(self, name: str, *, replace: bool) -> MemoryFile:
         """Create an empty file or, with *replace*, empty an existing one in place."""
         path = self.resolve(name)
-        return MemoryFile(path, self.disk.create(path, replace=replace), True, self._handles)
+        return _handle(path, self.disk.create(path, replace=replace), True, self._handles)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file, replacing whatever file had the name."""

@@ -24,6 +24,7 @@ class Content:
     """A file's bytes, and who holds locks on it.  Bytes of the last page beyond the size are zero."""
 
     read_only: ClassVar[bool] = False
+    volume: ClassVar[bool] = False
 
     size: int = 0
     pages: dict[int, bytes] = attrs.Factory(dict)
@@ -146,6 +147,22 @@ class AdoptedContent(Content):
 
     def read(self, offset: int, length: int) -> bytes:
         return self.file.read(offset, length)
+
+
+@attrs.define(eq=False)
+class VolumeContent(Content):
+    """The bytes of a volume: its size stays as it is."""
+
+    volume: ClassVar[bool] = True
+
+    def fork(self) -> "VolumeContent":
+        self._shared = True
+        return VolumeContent(self.size, self.pages, {}, True, self._digest, self._page_digests)
+
+
+def volume(size: int, filling: bytes) -> VolumeContent:
+    """Return a volume of *size* bytes, a multiple of a page, every page of which is *filling*."""
+    return VolumeContent(size, dict.fromkeys(range(size >> _SHIFT), filling))
 
 
 def adopted(name: str, file: HostFile) -> AdoptedContent:

@@ -233,7 +233,8 @@ class Execution:
 
     def desk(self) -> Desk:
         """Return management's desk: its own process on the host, and the channel to the hypervisor."""
-        return Desk(FaultyFolder(MemoryFolder(self.disk), self.clock), self._send)
+        host = FaultyFolder(MemoryFolder(self.disk), self.clock)
+        return Desk(host, self._send, volumes=self.case.world.volume_names())
 
     def _send(self, command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
         self.clock.clear()

@@ -20,6 +20,7 @@ from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import Node
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.host.pages import PAGE
 from blockops.host.posix import PosixFolder
 from blockops.lab.cache import Cache
 from blockops.lab.given import open_chain
@@ -60,7 +61,8 @@ class World:
 
     *schedule*: how many guest steps follow each step of the operation, repeated for ever.
     *given*: real images (path, format), one for each device, or none.  *cache*: how the hypervisor opens
-    its images.
+    its images.  *volumes*: which of a device's new names (`DiskWish`) are fixed volumes that management was
+    given; only what management itself makes there can lie on one (`VOLUMES`).
     """
 
     devices: int = 2
@@ -72,6 +74,7 @@ class World:
     schedule: tuple[int, ...] = (1, 1, 0)
     given: tuple[tuple[str, str], ...] = ()
     cache: Cache = Cache.WRITEBACK
+    volumes: tuple[str, ...] = ()
 
     @property
     def standard(self) -> bool:
@@ -95,6 +98,25 @@ class World:
     def images(self) -> dict[str, ImageRef]:
         """Return what each device shows when a case begins."""
         return {disk.device: disk.old for disk in self.disks()}
+
+    def volume_names(self) -> frozenset[str]:
+        """Return the absolute names of the volumes."""
+        return frozenset(getattr(disk, role) for disk in self.disks() for role in self.volumes)
+
+
+VOLUMES: Mapping[str, tuple[str, ...]] = {
+    "switch-many": ("overlay",),
+    "migrate-one": ("target", "target_base"),
+    "migrate-many": ("target", "target_base"),
+}
+"""For each use case whose new images management prepares, which of their names may be volumes.
+
+Where a command makes the image, hardened commands refuse a name that is there, so volumes are not tried.
+"""
+
+_OLD_BYTES = b"what the volume held before".ljust(PAGE, b"?")
+_VOLUME_CLUSTERS = 16
+"""How many clusters a volume has beyond those of two whole disks: metadata has room in them."""
 
 
 @functools.cache
@@ -133,6 +155,9 @@ def initial_disk(world: World) -> MemoryDisk:
         folder.make_folder(name)
     for number in range(world.devices):
         _make_device(folder, world, number)
+    for name in sorted(world.volume_names()):
+        room = 2 * world.size + _VOLUME_CLUSTERS * world.cluster_size
+        disk.make_volume(name, round_up(room, PAGE), _OLD_BYTES)
     run(Desk(folder, _nobody).configure(world.images()))
     folder.close_all()
     disk.digest()  # forks inherit what was hashed once

@@ -134,12 +134,14 @@ class Info:
 class Desk:
     """A manager's hands: *host*'s files, *channel* to the hypervisor, *books* the folder of its own.
 
-    The books are read once: nobody else writes to them, and a manager remembers.
+    The books are read once: nobody else writes to them, and a manager remembers.  *volumes* are names
+    that the storage has given to management for its new images: they are there before and after.
     """
 
     host: HostFolder
     channel: Channel
     books: str = "management"
+    volumes: frozenset[str] = frozenset()
     _known: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def execute(self, command: str, **arguments: object) -> Steps[Answer]:
@@ -155,7 +157,8 @@ class Desk:
 
     def create_image(self, new: NewImage) -> Steps[None]:
         """Create an image, durable with its name; an error may leave a partial file."""
-        create_image(self.host, new, durable=True)
+        ours = self.host.resolve(new.filename) in self.volumes
+        create_image(self.host, attrs.evolve(new, replace=ours), durable=True)
         self.host.sync(posixpath.dirname(self.host.resolve(new.filename)))
         yield Step(Phase.CREATE, new.filename)
 
@@ -178,13 +181,14 @@ class Desk:
                 node.abandon()
 
     def delete(self, path: str) -> Steps[None]:
-        """Remove a file."""
-        self.host.unlink(path)
+        """Remove a file; a volume is given back as it is."""
+        if self.host.resolve(path) not in self.volumes:
+            self.host.unlink(path)
         yield Step(Phase.UNLINK, path)
 
     def exists(self, path: str) -> Steps[bool]:
-        """Return whether a name is taken."""
-        found = self.host.exists(path)
+        """Return whether a name is taken; a volume that was given to management never is."""
+        found = self.host.exists(path) and self.host.resolve(path) not in self.volumes
         yield Step(Phase.CHECK, path)
         return found
 

@@ -20,7 +20,7 @@ from blockops.qcow2.geometry import (
     geometry,
 )
 from blockops.qcow2.header import Header, backing_format_extension, encode
-from blockops.units import SECTOR, HostOffset, round_up
+from blockops.units import MIB, SECTOR, HostOffset, round_up
 
 # Pieces with less than this between them are written as one: writing zeros is cheaper than another call.
 _BRIDGED = 4096
@@ -35,7 +35,9 @@ def create(
     backing_file: str | None = None,
     backing_format: str | None = None,
 ) -> None:
-    """Make the empty, open *file* an image of *size* bytes (rounded up to sectors); nothing is flushed.
+    """Make the open *file* an image of *size* bytes (rounded up to sectors); nothing is flushed.
+
+    It is empty or a volume, whose old bytes are overwritten where the image says something.
 
     Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
     """
@@ -55,8 +57,16 @@ def create(
     pieces = _joined(((0, encode(header)), *layout.tables))
     # Everything that is not written, the L1 table above all, reads as zeros.
     file.truncate(layout.end)
+    if file.size() > layout.end:
+        wipe(file, layout.end)
     for offset, data in reversed(pieces):
         write_fully(file, offset, data)
+
+
+def wipe(file: HostFile, end: int) -> None:
+    """Write zeros to what is before *end* of a volume, from the start: an old header is gone first."""
+    for offset in range(0, end, MIB):
+        write_fully(file, offset, bytes(min(MIB, end - offset)))
 
 
 def _shape(path: str, size: int, cluster_size: int, version: int) -> Geometry:

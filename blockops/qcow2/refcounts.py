@@ -1,9 +1,10 @@
 """Host clusters: who is counted, who is free, where the next one comes from.
 
-Allocation bumps a pointer that starts at the end of the file, so that runs are contiguous; clusters freed
-through this handle are used again first.  A new cluster is counted before anything refers to it, and
-`release` takes effect only after everything that referred to it is durably gone (`apply_released`), so a
-crash in between leaks and never shares (spec: "Host cluster management").
+Allocation bumps a pointer that starts behind the last cluster that is counted, so that runs are contiguous:
+at the end of the file or, on a volume, which ends somewhere else, before it.  Clusters freed through this
+handle are used again first; older gaps are not looked for.  A new cluster is counted before anything
+refers to it, and `release` takes effect only after everything that referred to it is durably gone
+(`apply_released`), so a crash in between leaks and never shares (spec: "Host cluster management").
 """
 
 import heapq
@@ -44,6 +45,7 @@ class Refcounts:
         # A block is durable before the table names it; the other order would name garbage.
         self.table.depends_on(self.blocks)
         self._loaded = False
+        self._placed = False
         self._next = shape.clusters(file.end)
         self._free: list[int] = []
         self._released: list[tuple[int, int]] = []
@@ -65,11 +67,13 @@ class Refcounts:
 
         At least one.  Raises `HostError` or `ImageError`; then at most a cluster is leaked.
         """
+        self._find_the_end()
         first, granted = self._take_freed(count) if self._free else self._take_new(count)
         return HostOffset(first << self._shape.cluster_bits), granted
 
     def allocate_contiguous(self, count: int) -> HostOffset:
         """Count *count* contiguous free clusters once and return the first's offset; errors as `allocate`."""
+        self._find_the_end()
         bits = self._shape.block_bits
         while True:
             first = self._next
@@ -203,6 +207,23 @@ class Refcounts:
         count = header.refcount_table_clusters * self._shape.cluster_size // ENTRY_SIZE
         self.table.load(header.refcount_table_offset, count)
         self._loaded = True
+
+    def _find_the_end(self) -> None:
+        """Find out, once, where the image ends, which need not be where the file does."""
+        if self._placed:
+            return
+        if self._next and not self.get(self._next - 1):
+            self._next = self._behind_the_last()
+        self._placed = True
+
+    def _behind_the_last(self) -> int:
+        """Return the number of the first cluster behind all that are counted."""
+        for index in reversed(range(len(self.table.entries))):
+            block = self._block(index)
+            if block is not None and any(block.entries):
+                slot = next(slot for slot in reversed(range(len(block.entries))) if block.entries[slot])
+                return (index << self._shape.block_bits) + slot + 1
+        return self._next
 
     def _load_block(self, index: int, entry: int) -> Table:
         try:

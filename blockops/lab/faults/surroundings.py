@@ -42,8 +42,10 @@ def _parse(text: str) -> Occupied | None:
 
 
 def _listed(setting: "Case", recording: Recording, chosen: Sequence[HostOperation]) -> Iterator[Fault]:
+    volumes = setting.world.volume_names()
     for disk in setting.world.disks():
-        yield Occupied(disk.device)
+        if disk.overlay not in volumes:
+            yield Occupied(disk.device)
 
 
 FAMILY = Family({"occupied": "a file already lies where a new image is to go"}, _parse, _listed)

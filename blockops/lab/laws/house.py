@@ -106,6 +106,8 @@ def _untidy(evidence: Evidence) -> Iterator[Problem]:
     for path in before:
         if path in files_of_devices and path not in _foreign(evidence):
             continue
+        if path in evidence.case.world.volume_names():  # a volume is always there, and management's to fill
+            continue
         if path not in after:
             yield f"{path}, which was there before, is gone", "gone"
         elif before[path] != after[path] and path not in used:
@@ -117,7 +119,8 @@ def _untidy(evidence: Evidence) -> Iterator[Problem]:
 
 def _foreign(evidence: Evidence) -> set[str]:
     """Return the files that were in the way of a new image."""
-    return {disk.overlay for disk in evidence.case.world.disks() if disk.overlay in evidence.digests_before}
+    overlays = {disk.overlay for disk in evidence.case.world.disks()}
+    return overlays.intersection(evidence.digests_before) - evidence.case.world.volume_names()
 
 
 def _leftovers(evidence: Evidence, used: set[str]) -> Iterator[Problem]:
