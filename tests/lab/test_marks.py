@@ -267,3 +267,9 @@ def test_a_second_fault_that_meets_no_operation_has_not_struck() -> None:
     assert fails(file)
     file.flush()
     assert [trouble.first is not None for trouble in clock.troubles] == [True, False]
+
+
+def test_an_attempt_that_meets_the_trouble_again_before_its_first_repeated_request_says_nothing() -> None:
+    """The abort after the failed commit is refused, and again in the second attempt, which failed before."""
+    found = verdicts("transaction.hardened.careful/retry-2/eio+@43")["repeatable"]
+    assert found.verdict is Verdict.NOT_EXERCISED

@@ -100,10 +100,9 @@ def owner_of(evidence: Evidence, operation: HostOperation) -> str | None:
 
 def repeatable(evidence: Evidence) -> Judgement:
     """A second attempt after a failed one ends as a first success would."""
-    again = _second_attempt(evidence)
-    if evidence.case.use_case.id != "retry" or evidence.killed or again is None:
+    if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
         return NOT_EXERCISED
-    if len(evidence.hits) > again.first_hit or isinstance(evidence.case.fault, Occupied):
+    if _trouble_went_on(evidence) or isinstance(evidence.case.fault, Occupied):
         return NOT_EXERCISED
     states = device_states(evidence)
     if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
@@ -112,13 +111,24 @@ def repeatable(evidence: Evidence) -> Judgement:
     return violated(f"the second attempt did not end as a first success: {evidence.failure or each}", "retry")
 
 
-def _second_attempt(evidence: Evidence) -> Exchange | None:
-    """Return the exchange in which a request was sent once more whose first attempt had failed."""
+def _trouble_went_on(evidence: Evidence) -> bool:
+    """Whether the fault struck again after the first failed command: then it was in the second one's way."""
+    failed = [number for number, one in enumerate(evidence.exchanges) if not _succeeded(one)]
+    following = evidence.exchanges[failed[0] + 1 :][:1]
+    return any(len(evidence.hits) > exchange.first_hit for exchange in following)
+
+
+def _succeeded(exchange: Exchange) -> bool:
+    return isinstance(exchange.answer, Replied) and exchange.answer.ok
+
+
+def _tried_again(evidence: Evidence) -> bool:
+    """Whether the request whose first attempt failed was sent once more."""
     failed: list[tuple[str, object]] = []
     for exchange in evidence.exchanges:
         request = (exchange.command, exchange.arguments)
         if request in failed:
-            return exchange
-        if not (isinstance(exchange.answer, Replied) and exchange.answer.ok):
+            return True
+        if not _succeeded(exchange):
             failed.append(request)
-    return None
+    return False
