@@ -84,7 +84,9 @@ class Evidence:
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
     dropped after another handle had written them, *opened* the images
-    that the hypervisor had open when it came to rest or was killed.  *broken* says what of the core
+    that the hypervisor had open when it came to rest or was killed.  *longest_stall* and
+    *stall_operations* measure the guest's longest standstill: in steps that it could not take, and in host
+    operations that others did meanwhile.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
     although the trouble was over, None where that was not tried.
     """
@@ -101,6 +103,7 @@ class Evidence:
     looked: bool = False
     gate_closed: bool = False
     longest_stall: int = 0
+    stall_operations: int = 0
     live: tuple[Shown, ...] = ()
     reopened: tuple[Shown, ...] = ()
     targets: Mapping[int, Shown] = attrs.field(factory=dict)

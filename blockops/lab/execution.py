@@ -68,6 +68,7 @@ class Execution:
     _turn: int = 0
     _idle: int = 0
     _stall: int = 0
+    _moved_at: int = 0
     _marked: dict[str, None] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -175,6 +176,9 @@ class Execution:
 
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
+        if self._stall:
+            standing = self.clock.number - self._moved_at
+            self.evidence.stall_operations = max(self.evidence.stall_operations, standing)
         for _ in range(len(self._rotation)):
             runner = self._rotation[self._turn % len(self._rotation)]
             self._turn += 1
@@ -197,6 +201,7 @@ class Execution:
             self._note_own_hits(hits)
         if progress:
             self._idle = self._stall = 0
+            self._moved_at = self.clock.number
         return progress
 
     def _note_own_hits(self, since: int) -> None:

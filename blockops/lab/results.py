@@ -4,6 +4,8 @@
              │             tell, did not exercise the law, or why it cannot be asked
              ├─ Coverage   what was tried for one contestant and use case, and whether to the end
              ├─ Violation  the smallest case of one distinct way to break a law, with its timeline
+             ├─ Claim      a sentence of the wiki page, and what its experiment says of it
+             ├─ Cost       what a use case takes a contestant, Effort what a design takes
              └─ Design, Purpose, versions, settings, worlds, …   what the rows and columns mean
 
 Nothing here computes a verdict and nothing knows a clock: whoever holds one sets `Results.timing`, the
@@ -159,6 +161,81 @@ class ToolSample:
     tool: str | None = None
 
 
+class Answer(enum.Enum):
+    """What an experiment says of a claim; *historical*: it is about 2012, and nothing here can test it."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+    HISTORICAL = "historical"
+
+
+@attrs.frozen
+class Claim:
+    """A sentence of the wiki page about one *design*, with what its experiment found.
+
+    *says* paraphrases it, *side*: whether it stands there as an advantage or as a disadvantage; *asks* is
+    the experiment, *confirms* and *refutes* are the conditions that decide.  *sentence* is computed, from
+    *figures* among other things; *cases* can be replayed.
+    """
+
+    id: str
+    design: str
+    side: str
+    says: str
+    asks: str
+    confirms: str
+    refutes: str
+    answer: Answer
+    sentence: str
+    figures: dict[str, int]
+    cases: tuple[str, ...]
+
+
+@attrs.frozen
+class Measured:
+    """What a use case takes for a number of *devices* when nothing fails, under the lab's one guest.
+
+    *commands*: different ones; *round_trips*: commands sent, each waits for its answer; *fallible_steps*:
+    those and management's own operations on the host, each of which can fail; *bytes_written* by
+    management and by the hypervisor for the operation, the guest's own requests left out.
+    *stall_steps*, *stall_operations*: the guest's longest standstill, in steps that it could not take and
+    in operations of the host that others did meanwhile.
+    """
+
+    devices: int
+    commands: int
+    round_trips: int
+    fallible_steps: int
+    bytes_written: int
+    stall_steps: int
+    stall_operations: int
+
+
+@attrs.frozen
+class Cost:
+    """What a use case takes a contestant (its full id); *branches*: decisions of the management program."""
+
+    contestant: str
+    use_case: str
+    branches: int
+    at: tuple[Measured, ...]
+
+
+@attrs.frozen
+class Effort:
+    """What a design asks of the server, measured on its code.
+
+    *states* and legal *moves* between two commands (null where the design keeps no table), and for each
+    operation the *places* in the design's package that carry it.
+    """
+
+    design: str
+    states: int | None
+    moves: int | None
+    places: dict[str, int]
+
+
 @attrs.frozen
 class Timing:
     """When a run began (ISO 8601, UTC) and how many seconds it took."""
@@ -187,5 +264,8 @@ class Results:
     qemu_img_sample: ToolSample = attrs.field(factory=ToolSample)
     designs: tuple[Design, ...] = ()
     purposes: tuple[Purpose, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    efforts: tuple[Effort, ...] = ()
     timing: Timing | None = None
     schema: int = SCHEMA

@@ -4,6 +4,7 @@ Derived and not written, so that it cannot drift; a test compares it with docs/r
 `python -m blockops.report.schema > docs/report.schema.json` writes anew.
 """
 
+import enum
 import json
 import sys
 import types
@@ -58,6 +59,8 @@ def _of(hint: Any) -> Schema:
     """The schema of one type that the results are made of."""
     if hint in PLAIN:
         return PLAIN[hint]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return {"enum": [member.value for member in hint]}
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         return {"type": "array", "items": _of(arguments[0])}

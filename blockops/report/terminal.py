@@ -7,10 +7,12 @@ what the symbols say.
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from blockops.lab.results import Cell, Event, Law, Verdict
+from blockops.lab.results import Cell, Claim, Event, Law, Verdict
+from blockops.report.claims import SIGNS
 from blockops.report.lanes import FAULT
 from blockops.report.summary import Chapter, Row, Summary
 from blockops.report.tally import Mark, Tally, counted
@@ -77,6 +79,9 @@ def _parts(summary: Summary) -> Iterable[RenderableType]:
         yield from _verdict(chapter)
     yield from _matrix(summary)
     yield Text()
+    if summary.results.claims:
+        yield claims_table(summary.results.claims)
+        yield Text()
     yield from _coverage(summary)
 
 
@@ -130,6 +135,40 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         f"{counted(len(results.broken_invariants), 'broken invariant')} of our core; "
         f"images: {checked if sample.tool else 'none checked by qemu-img'}."
     )
+
+
+def claims_table(claims: Iterable[Claim]) -> Table:
+    """Return the claims as one table: id, answer, what is claimed."""
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for claim in claims:
+        table.add_row(claim.id, _answer(claim), f"{claim.design}: {claim.says}")
+    return table
+
+
+def _answer(claim: Claim) -> Text:
+    mark = SIGNS[claim.answer]
+    return Text(f"{mark.symbol} {claim.answer.value}", STYLES[mark])
+
+
+def print_claims(console: Console, claims: Iterable[Claim], *, details: bool) -> None:
+    """Print claims with what was found; *details*: also how, and the cases that show it."""
+    for claim in claims:
+        console.print(Text.assemble((claim.id, "bold"), " ", _answer(claim)))
+        lines = [f"{claim.design}, {claim.side}: {claim.says}", claim.sentence]
+        if details:
+            lines += [
+                f"experiment: {claim.asks}",
+                f"confirmed if {claim.confirms}; refuted if {claim.refutes}.",
+                *(f"blockops replay {case}" for case in claim.cases),
+            ]
+        for line in lines:
+            if console.is_terminal:
+                console.print(Padding(Text(line), (0, 0, 0, 3)))
+            else:
+                console.print(Text(f"   {line}"), soft_wrap=True)
 
 
 def print_replay(

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from blockops.report.claims import COLUMNS, SIGNS, bill, series
 from blockops.report.summary import Summary
 from blockops.report.tally import Mark
 
@@ -46,6 +47,10 @@ def render(template: str, summary: Summary, *, autoescape: bool, **more: Any) ->
             summary=summary,
             marks=tuple(Mark),
             threats=source("threats.txt").strip().split("\n\n"),
+            bill=bill(summary.results),
+            signs=SIGNS,
+            columns=COLUMNS,
+            series=series,
             law_says={law.id: law.says for law in summary.laws},
             **more,
         )

@@ -1,8 +1,8 @@
-"""The command line: `blockops compare`, `replay` and `list`.
+"""The command line: `blockops compare`, `replay`, `claims` and `list`.
 
 __init__   where it starts         program  the commands together
 compare    the main job            replay   one case again         listing  what there is
-choice     from arguments to settings
+claims     the page's claims       choice   from arguments to settings
 screen     progress                folder   where reports go       exits      how it ends
 unfinished what an interrupted run has left
 """

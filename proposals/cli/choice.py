@@ -20,6 +20,7 @@ from blockops.lab.plan import chosen
 from blockops.management.contestant import Manager
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
+from proposals.claims.page import CLAIMS
 from proposals.cli.exits import Unusable
 
 
@@ -77,6 +78,7 @@ def _contestant_names() -> list[str]:
 known_contestants = _known("contestant", _contestant_names, "contestants")
 known_use_cases = _known("use case", lambda: list(USE_CASES), "use-cases")
 known_faults = _known("fault", lambda: list(GROUPS), "faults")
+known_claims = _known("claim", lambda: list(CLAIMS), "claims")
 known_profiles = _known("profile", lambda: [profile.value for profile in Profile])
 known_managers = _known("manager", lambda: [manager.value for manager in Manager])
 
@@ -105,3 +107,9 @@ def made(asked: Mapping[str, Any]) -> Settings:
         raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
     # A drawn world meets faults of every kind.
     return attrs.evolve(settings, examples=0) if settings.faults else settings
+
+
+def is_narrow(settings: Settings) -> bool:
+    """Whether *settings* leave out contestants, use cases or faults, or say what the devices are."""
+    only = (settings.contestants, settings.profiles, settings.managers, settings.use_cases, settings.faults)
+    return any((*only, settings.images, settings.devices))

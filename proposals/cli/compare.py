@@ -27,6 +27,8 @@ from blockops.report.markdown import markdown
 from blockops.report.summary import Summary, summarise
 from blockops.report.terminal import print_summary
 from proposals.catalogue import contestants
+from proposals.claims.cost import costs, efforts
+from proposals.claims.page import answers
 from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Exit
 from proposals.cli.folder import OutputFolder, output_folder
@@ -130,8 +132,22 @@ def _run(settings: Settings, store: Store) -> Results:
     started, begin = datetime.now(UTC), time.monotonic()
     with screen.watching(LAWS) as watcher:
         results = compare(settings, contestants, watcher, store=store)
+    results = _with_claims(results, settings)
     seconds = round(time.monotonic() - begin, 3)
     return attrs.evolve(results, timing=Timing(started.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds))
+
+
+def _with_claims(results: Results, settings: Settings) -> Results:
+    """Add the page's claims and the costs, unless the run was narrowed down or interrupted.
+
+    They have experiments of their own, over all proposals on small devices, whatever was compared.
+    """
+    if results.interrupted or choice.is_narrow(settings):
+        return results
+    try:
+        return attrs.evolve(results, claims=answers(), costs=costs(), efforts=efforts())
+    except KeyboardInterrupt:
+        return attrs.evolve(results, interrupted=True)
 
 
 @contextmanager

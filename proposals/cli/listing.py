@@ -1,4 +1,4 @@
-"""`blockops list`: what can be compared, wanted, broken and demanded."""
+"""`blockops list`: what can be compared, wanted, broken, demanded and claimed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from blockops.lab.faults import GROUPS
 from blockops.lab.laws import LAWS
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
+from proposals.claims.page import CLAIMS
 
 Entry = Mapping[str, str]
 
@@ -32,11 +33,16 @@ def _laws() -> list[Entry]:
     return [{"id": law.id, "says": law.says, "precondition": law.precondition} for law in LAWS]
 
 
+def _claims() -> list[Entry]:
+    return [{"id": one.id, "says": f"{one.design}: {one.says}"} for one in CLAIMS.values()]
+
+
 LISTS: Mapping[str, Callable[[], list[Entry]]] = {
     "contestants": _contestants,
     "use-cases": _use_cases,
     "faults": _faults,
     "laws": _laws,
+    "claims": _claims,
 }
 
 
@@ -44,7 +50,7 @@ LISTS: Mapping[str, Callable[[], list[Entry]]] = {
 @click.argument("what", type=click.Choice(list(LISTS)))
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 def list_command(what: str, as_json: bool) -> None:
-    """Print the ids of all contestants, use cases, faults or laws, and what each means."""
+    """Print the ids of all contestants, use cases, faults, laws or claims, and what each means."""
     entries = LISTS[what]()
     if as_json:
         click.echo(json.dumps(entries, ensure_ascii=False, indent=1))

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from proposals.cli.claims import claims_command
 from proposals.cli.compare import compare_command
 from proposals.cli.exits import guarded
 from proposals.cli.listing import list_command
@@ -20,6 +21,7 @@ Examples:
   blockops compare --contestant freeze --use-case group-snapshot --devices 2
   blockops compare --image root.qcow2 --image data.qcow2
   blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
+  blockops claims A1
   blockops list contestants
 """
 
@@ -39,6 +41,7 @@ def program() -> None:
 program.add_command(compare_command)
 program.add_command(replay_command)
 program.add_command(list_command)
+program.add_command(claims_command)
 
 
 def start(arguments: Sequence[str] | None) -> int:

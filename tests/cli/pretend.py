@@ -58,5 +58,10 @@ if __name__ == "__main__":
     how = ""
     if arguments[0] == "--pretend":
         how, arguments = arguments[1], arguments[2:]
-    with patch.object(module, "compare", pretend(how)):
+    with (
+        patch.object(module, "compare", pretend(how)),
+        patch.object(module, "answers", lambda: results().claims),
+        patch.object(module, "costs", lambda: results().costs),
+        patch.object(module, "efforts", lambda: results().efforts),
+    ):
         sys.exit(main(arguments))

@@ -18,7 +18,7 @@ CASE = "freeze.as-posted.careful/group-snapshot-2/eio@17"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["compare", "-h"], ["replay", "--help"], ["list", "--help"]]
+    "arguments", [["--help"], ["compare", "-h"], ["replay", "--help"], ["list", "--help"], ["claims", "-h"]]
 )
 def test_help_explains_and_ends_with_code_zero(arguments: list[str]) -> None:
     done = run(*arguments)
@@ -41,7 +41,7 @@ def test_usage_that_is_none_is_one_sentence_and_code_four(arguments: list[str]) 
     assert_refused(run(*arguments), 4)
 
 
-@pytest.mark.parametrize("what", ["contestants", "use-cases", "faults", "laws"])
+@pytest.mark.parametrize("what", ["contestants", "use-cases", "faults", "laws", "claims"])
 def test_a_list_has_a_line_an_id_and_the_same_ids_as_json(what: str) -> None:
     lines = run("list", what).stdout.splitlines()
     entries = json.loads(run("list", what, "--json").stdout)

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 from blockops.lab.results import (
+    Answer,
     Cell,
+    Claim,
+    Cost,
     Coverage,
     Design,
+    Effort,
     Event,
     Law,
+    Measured,
     Portion,
     Purpose,
     Results,
@@ -75,8 +80,39 @@ def results(designs: tuple[Design, ...] = DESIGNS) -> Results:
         qemu_img_sample=ToolSample(checked=200, corrupt=0, tool="qemu-img version 7.2.22"),
         designs=designs,
         purposes=tuple(Purpose(use_case, f"what {use_case} wants") for use_case in USE_CASES),
+        claims=tuple(_claims()),
+        costs=tuple(_costs(designs)),
+        efforts=tuple(_efforts(designs)),
         timing=Timing(started="2024-05-01T12:00:00Z", seconds=73.2),
     )
+
+
+def _claims() -> Iterator[Claim]:
+    for number, answer in enumerate(Answer):
+        yield Claim(
+            id=f"A{number}",
+            design="freeze",
+            side="advantage",
+            says=f"It is said to be {answer.value}.",
+            asks=f"experiment {number}",
+            confirms=f"condition {number} is met",
+            refutes=f"the opposite of {number} is met",
+            answer=answer,
+            sentence=f"Found out: {LONG_TEXT} {number}.",
+            figures={"cases": 1000 * number},
+            cases=(f"freeze.hardened.careful/group-snapshot-2/eio@{number}",),
+        )
+
+
+def _costs(designs: tuple[Design, ...]) -> Iterator[Cost]:
+    for number, design, profile, manager in _contestants(designs):
+        at = tuple(Measured(n, 1, n * number, 3 * n, 70_000 * n, 10 * n, 7 * n) for n in (1, 2, 4, 8))
+        yield Cost(f"{design.id}.{profile}.{manager}", "group-snapshot", 12 + number, at)
+
+
+def _efforts(designs: tuple[Design, ...]) -> Iterator[Effort]:
+    for number, design in enumerate(designs):
+        yield Effort(design.id, number or None, number or None, {"snapshot": 2, "resize": number})
 
 
 def _contestants(designs: tuple[Design, ...]) -> Iterator[tuple[int, Design, str, str]]:

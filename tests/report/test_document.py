@@ -39,6 +39,8 @@ def breaches(value: Any, rules: dict[str, Any], where: str = "report") -> Iterat
     assert set(rules) <= KEYWORDS, f"{where}: a keyword that this test does not know: {rules}"
     if "const" in rules and value != rules["const"]:
         yield f"{where}: not {rules['const']!r}"
+    if "enum" in rules and value not in rules["enum"]:
+        yield f"{where}: none of {rules['enum']}"
     if "anyOf" in rules and all(list(breaches(value, choice, where)) for choice in rules["anyOf"]):
         yield f"{where}: none of the choices"
     named = rules.get("type", [])
@@ -64,7 +66,7 @@ def breaches_of_object(value: dict[str, Any], rules: dict[str, Any], where: str)
 
 
 KEYWORDS = {"$schema", "title", "type", "properties", "required", "additionalProperties", "items"}
-KEYWORDS |= {"const", "anyOf"}
+KEYWORDS |= {"const", "enum", "anyOf"}
 
 
 def test_a_report_is_of_its_schema() -> None:

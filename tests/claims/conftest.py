@@ -1,0 +1,11 @@
+"""All claims, answered once for every test that only reads the answers."""
+
+import pytest
+
+from blockops.lab.results import Claim
+from proposals.claims.page import answers
+
+
+@pytest.fixture(scope="session")
+def claims() -> tuple[Claim, ...]:
+    return answers()
