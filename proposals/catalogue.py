@@ -1,14 +1,22 @@
-"""Everybody who is compared: the page's four proposals, then the baselines."""
+"""Everybody who is compared: the page's four proposals, the design of our own, then the baselines."""
 
 from blockops.management.contestant import Contestant, Entry, Manager
 from proposals.baselines.entry import ENTRIES as BASELINES
 from proposals.drive_migrate.entry import ENTRY as DRIVE_MIGRATE
 from proposals.freeze.entry import ENTRY as FREEZE
 from proposals.group_snapshot.entry import ENTRY as GROUP_SNAPSHOT
+from proposals.recorded_transaction.entry import ENTRY as RECORDED_TRANSACTION
 from proposals.transaction.entry import ENTRY as TRANSACTION
 
-ENTRIES: tuple[Entry, ...] = (GROUP_SNAPSHOT, DRIVE_MIGRATE, TRANSACTION, FREEZE, *BASELINES)
-"""In the order of the page."""
+ENTRIES: tuple[Entry, ...] = (
+    GROUP_SNAPSHOT,
+    DRIVE_MIGRATE,
+    TRANSACTION,
+    FREEZE,
+    RECORDED_TRANSACTION,
+    *BASELINES,
+)
+"""Those of the page in its order, then the others."""
 
 
 def contestants() -> tuple[Contestant, ...]:

@@ -1,0 +1,249 @@
+"""What the recorded transaction leaves to management: to name the record, and to remove it in the end.
+
+No notes are taken: the record is durable before anything happens, and it is the hypervisor's own.  The
+configuration says "old" until it is changed in one go after a success; whoever restarts the machine in
+between reads the record.  An answer that does not come is asked for by sending the same again.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from blockops.errors import BlockError
+from blockops.management.careful import attempt, begin, clean_up, settle
+from blockops.management.contestant import Inexpressible, Manager, Program, Restart
+from blockops.management.desk import Desk, GaveUp, NoAnswer
+from blockops.management.programs import (
+    Move,
+    configure_new,
+    copy_bases,
+    delete_if_there,
+    delete_sources,
+    destination_files,
+    make_overlays,
+    make_targets,
+    onto_overlays,
+    onto_targets,
+    repeated,
+)
+from blockops.management.use_cases import LEAF_FORMAT
+from blockops.management.wish import ImageRef, Wish
+from blockops.steps import Phase, Step, Steps
+from proposals.recorded_transaction.record import Outcome, Record, read_record
+
+TRIES = 3
+"""How often the careful manager sends a transaction that is not answered."""
+
+Actions = list[dict[str, Any]]
+
+
+def record_of(desk: Desk) -> str:
+    """Return the one name that this management's records have: so it is found without notes."""
+    return posixpath.join(desk.host.resolve(desk.books), "transaction.record")
+
+
+def moving(kind: str, moves: Sequence[Move]) -> Actions:
+    """Return the actions that take these devices to their new images."""
+    return [action(kind, move.device, move.new) for move in moves]
+
+
+def action(kind: str, device: str, image: ImageRef) -> dict[str, Any]:
+    """Return one entry of a transaction's list."""
+    return {"type": kind, "data": {"device": device, "file": image.path, "format": image.format}}
+
+
+def mirroring(wish: Wish) -> Iterator[dict[str, Any]]:
+    """Yield a snapshot and a mirror for each disk: the mirror lands above the overlay."""
+    for move in onto_overlays(wish):
+        yield action("snapshot", move.device, move.new)
+    for disk in wish.disks:
+        yield action("mirror", disk.device, ImageRef(disk.target, LEAF_FORMAT))
+
+
+def send(desk: Desk, name: str, actions: Actions, finish: str = "commit") -> Steps[None]:
+    """Send a transaction; raises `Refused`, after which nothing has changed, or `NoAnswer`."""
+    yield from desk.must("transaction", id=name, actions=actions, record=record_of(desk), finish=finish)
+
+
+def believe(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Let the configuration say what the transaction did, then remove the record."""
+    yield from configure_new(desk, moves)
+    yield from delete_if_there(desk, record_of(desk))
+
+
+# ------------------------------------------------------------------------------------------------ naive
+
+
+def naive_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Send the one command, then let the machine start on the overlays from now on."""
+    moves = onto_overlays(wish)
+    yield from send(desk, "group-snapshot", moving("snapshot", moves))
+    yield from believe(desk, moves)
+
+
+def naive_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, then switch to them."""
+    moves = onto_overlays(wish)
+    yield from make_overlays(desk, wish)
+    yield from send(desk, "switch", moving("reopen", moves))
+    yield from believe(desk, moves)
+
+
+def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt in two transactions: snapshot and mirror; copy; switch; delete."""
+    yield from make_targets(desk, wish)
+    yield from send(desk, "mirror", list(mirroring(wish)))
+    yield from believe(desk, onto_overlays(wish))
+    yield from copy_bases(desk, wish)
+    moves = onto_targets(wish)
+    yield from send(desk, "switch", moving("switch", moves))
+    yield from believe(desk, moves)
+    yield from delete_sources(desk, wish)
+
+
+def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Rehearse the first snapshot."""
+    yield from send(desk, "rehearsal", moving("snapshot", onto_overlays(wish)[:1]), finish="abort")
+
+
+# ---------------------------------------------------------------------------------------------- careful
+
+
+def sent(desk: Desk, name: str, actions: Actions, finish: str = "commit") -> Steps[None]:
+    """Send a transaction until there is an answer: what was done is not done twice."""
+    for _ in range(TRIES - 1):
+        failed = yield from attempt(send(desk, name, actions, finish))
+        if not isinstance(failed, NoAnswer):
+            if failed is not None:
+                raise failed
+            return
+    yield from send(desk, name, actions, finish)
+
+
+def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
+    """Send the one command; after an error remove overlays that the hypervisor could not remove."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves])
+    yield from _moved(desk, "group-snapshot", moves, moving("snapshot", moves))
+
+
+def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare the overlays, then switch to them; after an error remove them."""
+    moves = onto_overlays(wish)
+    yield from begin(desk, [move.new.path for move in moves])
+    failed = yield from attempt(make_overlays(desk, wish))
+    if failed is not None:
+        yield from settle(desk, moves, failed)
+    yield from _moved(desk, "switch", moves, moving("reopen", moves))
+
+
+def _moved(
+    desk: Desk, name: str, moves: Sequence[Move], actions: Actions, files: Sequence[str] = ()
+) -> Steps[None]:
+    """Carry out a transaction and believe in it, or remove what was made for it and raise `GaveUp`."""
+    try:
+        yield from sent(desk, name, actions)
+    except NoAnswer:
+        raise  # what came of it the record says, to whoever comes next
+    except BlockError as why:
+        yield from settle(desk, moves, why, files)
+    yield from believe(desk, moves)
+
+
+def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
+    """The sequence of oVirt in two transactions.
+
+    An error in the first undoes it; after an error later all disks stay on the source.
+    """
+    files = destination_files(wish)
+    overlays, targets = onto_overlays(wish), onto_targets(wish)
+    yield from begin(desk, [*(move.new.path for move in overlays), *files])
+    failed = yield from attempt(make_targets(desk, wish))
+    if failed is not None:
+        yield from settle(desk, overlays, failed, files)
+    try:
+        yield from _moved(desk, "mirror", overlays, list(mirroring(wish)), files)
+        yield from copy_bases(desk, wish)
+        yield from sent(desk, "switch", moving("switch", targets))
+    except (NoAnswer, GaveUp):
+        raise
+    except BlockError as why:
+        yield from _stay_on_source(desk, wish, why)
+    yield from believe(desk, targets)
+    yield from delete_sources(desk, wish)
+
+
+def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
+    """End a migration before its switch: stop the mirrors, remove the destination; raises `GaveUp`."""
+    for disk in wish.disks:
+        yield from desk.must("stop-mirror", device=disk.device)
+    yield from clean_up(desk, onto_overlays(wish)[:0], destination_files(wish))
+    raise GaveUp("all disks are on the source", why)
+
+
+def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
+    """Rehearse the first snapshot: everything is prepared, then undone."""
+    moves = onto_overlays(wish)[:1]
+    yield from begin(desk, [move.new.path for move in moves])
+    try:
+        yield from sent(desk, "rehearsal", moving("snapshot", moves), finish="abort")
+    except NoAnswer:
+        raise
+    except BlockError as why:
+        yield from settle(desk, moves, why)
+
+
+def careful_retry(desk: Desk, wish: Wish) -> Steps[None]:
+    """Send the same once more after any failure: the hypervisor knows whether it was done."""
+    if (yield from attempt(careful_group_snapshot(desk, wish))) is not None:
+        moves = onto_overlays(wish)
+        yield from sent(desk, "group-snapshot", moving("snapshot", moves))
+        yield from believe(desk, moves)
+
+
+# ---------------------------------------------------------------------------------------------- restart
+
+
+def by_record(desk: Desk, configuration: Mapping[str, ImageRef]) -> Steps[Mapping[str, ImageRef]]:
+    """Start with the images of a record that says "done", else with the configuration.
+
+    Writes the configuration, then removes the record: to run it again, or only half of it, does no harm.
+    """
+    yield Step(Phase.CHECK, "record")
+    record = read_record(desk.host, record_of(desk))
+    if record is None:
+        return configuration
+    images = {**configuration, **(record.images if record.outcome is Outcome.DONE else {})}
+    yield from desk.configure(images)
+    yield from _forget(desk, record)
+    return images
+
+
+def _forget(desk: Desk, record: Record) -> Steps[None]:
+    """Remove what was made for nothing, and the record."""
+    for path in record.made if record.outcome is not Outcome.DONE else ():
+        yield from delete_if_there(desk, path)
+    yield from delete_if_there(desk, record_of(desk))
+
+
+RESTART: Mapping[Manager, Restart] = {Manager.NAIVE: by_record, Manager.CAREFUL: by_record}
+"""Both: to read the record is part of the design, as it is to write it."""
+
+PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
+    Manager.NAIVE: {
+        "group-snapshot": naive_group_snapshot,
+        "migrate-one": naive_migrate,
+        "migrate-many": naive_migrate,
+        "switch-many": naive_switch,
+        "give-up": naive_give_up,
+        "retry": repeated(naive_group_snapshot),
+    },
+    Manager.CAREFUL: {
+        "group-snapshot": careful_group_snapshot,
+        "migrate-one": careful_migrate,
+        "migrate-many": careful_migrate,
+        "switch-many": careful_switch,
+        "give-up": careful_give_up,
+        "retry": careful_retry,
+    },
+}
