@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from blockops.errors import BlockError
-from blockops.management.careful import attempt, begin, clean_up, settle
+from blockops.management.careful import attempt, begin, settle
 from blockops.management.contestant import Inexpressible, Manager, Program, Restart
 from blockops.management.desk import Desk, GaveUp, NoAnswer
 from blockops.management.programs import (
@@ -177,8 +177,12 @@ def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     """End a migration before its switch: stop the mirrors, remove the destination; raises `GaveUp`."""
     for disk in wish.disks:
         yield from desk.must("stop-mirror", device=disk.device)
-    yield from clean_up(desk, onto_overlays(wish)[:0], destination_files(wish))
-    raise GaveUp("all disks are on the source", why)
+    left: dict[str, BlockError] = {}
+    for path in destination_files(wish):
+        failed = yield from attempt(delete_if_there(desk, path))
+        left |= {} if failed is None else {path: failed}
+    gone = f"; could not remove {', '.join(left)}" if left else ""
+    raise GaveUp(f"all disks are on the source{gone}", why)
 
 
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:

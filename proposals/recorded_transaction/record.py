@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 import cattrs
 
-from blockops.errors import BlockError, CommandError, HostError, because
+from blockops.errors import BlockError, CommandError, HostError, Leftover, because
 from blockops.host.api import HostFile, HostFolder, read_exactly, write_fully
 from blockops.management.wish import ImageRef
 from blockops.steps import Phase, Step, Steps
@@ -53,6 +53,14 @@ class RecordFailed(CommandError):
     @property
     def message(self) -> str:
         return f"Could not keep the record '{self.filename}'{because(self.cause)}"
+
+
+@attrs.frozen
+class LeftRecord(Leftover):
+    """A record that should have gone: whoever reads it will find that nothing was done."""
+
+    def __str__(self) -> str:
+        return f"could not remove the record '{self.filename}'{because(self.cause)}"
 
 
 def read_record(host: HostFolder, path: str) -> Record | None:
@@ -117,15 +125,15 @@ class Intent:
     def revert(self) -> Steps[None]:
         yield from ()
 
-    def abort(self) -> Steps[tuple[str, ...]]:
-        """Remove the record; return its name where that failed."""
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
+        """Remove the record; return it where that failed."""
         self.finish()
         try:
             if self.host.exists(self.filename):
                 self.host.unlink(self.filename)
                 self._sync_folder()
-        except HostError:
-            return (self.filename,)
+        except HostError as error:
+            return (LeftRecord(self.filename, "", error),)
         yield Step(Phase.UNLINK, self.filename)
         return ()
 
@@ -181,7 +189,7 @@ class Decision:
     def revert(self) -> Steps[None]:
         yield from ()
 
-    def abort(self) -> Steps[tuple[str, ...]]:
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
         """Take the outcome back before any file goes that it speaks of.
 
         Where that fails, too, the record's removal is still to come: without a record nothing was done.

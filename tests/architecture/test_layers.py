@@ -83,6 +83,15 @@ def test_the_four_proposals_have_the_same_files() -> None:
     assert [name for name in PROPOSALS if files[name] != files[PROPOSALS[0]]] == [], files
 
 
+def test_the_fifth_design_has_the_same_files_and_its_record() -> None:
+    first, fifth = (
+        {path.name for path in (ROOT / "proposals" / name).glob("*.py")}
+        for name in (PROPOSALS[0], "recorded_transaction")
+    )
+    assert fifth - first == {"record.py"}
+    assert not first - fifth
+
+
 def test_a_product_without_imports_keeps_every_contract(empty_product: Path) -> None:
     code, output = lint(empty_product)
     assert code == 0, output

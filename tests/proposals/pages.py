@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from blockops.commands.profile import Profile
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.machine import Machine
 from blockops.management.contestant import Entry
@@ -21,13 +20,14 @@ from blockops.qmp.command import Command
 from proposals.baselines.entry import ENTRIES as BASELINES
 from proposals.catalogue import ENTRIES
 from proposals.freeze import state as freeze
+from proposals.recorded_transaction import state as recorded
 from proposals.transaction import state as transaction
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "proposals"
 
 PAGES: Mapping[str, tuple[Entry, ...]] = {
-    **{entry.id: (entry,) for entry in ENTRIES if entry.page},
+    **{entry.id: (entry,) for entry in ENTRIES if entry not in BASELINES},
     "baselines": BASELINES,
 }
 Table: TypeAlias = Mapping[tuple[Any, Any], Enum]
@@ -35,6 +35,7 @@ Table: TypeAlias = Mapping[tuple[Any, Any], Enum]
 STATES: Mapping[str, Table] = {
     "transaction": transaction.TABLE,
     "freeze": freeze.TABLE,
+    "recorded-transaction": recorded.TABLE,
 }
 
 
@@ -43,7 +44,7 @@ def text_of(page: str) -> str:
 
 
 def commands_of(entry: Entry) -> Mapping[str, Command]:
-    return entry.make(Machine(MemoryFolder(MemoryDisk())), Profile.AS_POSTED).commands
+    return entry.make(Machine(MemoryFolder(MemoryDisk())), entry.profiles[0]).commands
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
