@@ -12,6 +12,7 @@ from proposals.recorded_transaction.arguments import (
     ActionData,
     ActionType,
     ActionWanted,
+    Ends,
     Finish,
     QueryTransaction,
     StopMirror,
@@ -19,8 +20,8 @@ from proposals.recorded_transaction.arguments import (
 )
 from proposals.recorded_transaction.commands import RecordedTransactionCommands
 
-Action = tuple[ActionType, str, str]
-"""What to do, to which device, with which image file."""
+Action = tuple[ActionType, str, str] | tuple[ActionType, str, str, Ends]
+"""What to do, to which device, with which image file; of a mirror perhaps when it ends."""
 
 
 @attrs.define(eq=False)
@@ -39,7 +40,7 @@ class RecordedTransaction:
         self, name: str, actions: Iterable[Action], record: str, finish: Finish = Finish.COMMIT
     ) -> str:
         """Carry out every action or none and return how it ended; an error means that nothing changed."""
-        listed = tuple(ActionWanted(kind, ActionData(device, file)) for kind, device, file in actions)
+        listed = tuple(_wanted(*action) for action in actions)
         wanted = Transaction(name, listed, record, finish)
         return str(run(self.commands.transaction(self.client, wanted))["state"])
 
@@ -54,3 +55,7 @@ class RecordedTransaction:
     def disconnect(self) -> None:
         """Go away as a connection does: this client's mirrors end."""
         run(self.commands.disconnected(self.client))
+
+
+def _wanted(kind: ActionType, device: str, file: str, ends: Ends = Ends.STOPPED) -> ActionWanted:
+    return ActionWanted(kind, ActionData(device, file, ends=ends))

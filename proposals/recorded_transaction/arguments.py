@@ -29,13 +29,21 @@ class Finish(enum.Enum):
     ABORT = "abort"
 
 
+class Ends(enum.Enum):
+    """When a mirror that nobody stops or switches ends: never, or with the connection that began it."""
+
+    STOPPED = "stopped"
+    DISCONNECTED = "disconnected"
+
+
 @attrs.frozen
 class ActionData:
-    """One device and one image file."""
+    """One device and one image file; *ends* is of a mirror only."""
 
     device: str
     file: str
     format: str = "qcow2"
+    ends: Ends = Ends.STOPPED
 
 
 @attrs.frozen
@@ -48,7 +56,7 @@ class ActionWanted:
 
 @attrs.frozen
 class Transaction:
-    """Arguments of `transaction`: *id* is the client's name for it, *record* a file that must not exist.
+    """Arguments of `transaction`: *id* is the client's name for it, *record* a file of its own.
 
     The same transaction sent again answers as the first time if that one was done, and is carried out
     if it was not.

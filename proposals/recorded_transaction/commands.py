@@ -21,7 +21,7 @@ from blockops.commands.profile import Mode, Profile
 from blockops.commands.reopen import ReopenAction
 from blockops.commands.snapshot import SnapshotSync, snapshot_action
 from blockops.device import Device, drain, resume
-from blockops.errors import HostError, InvalidRequest, UndefinedError
+from blockops.errors import DeviceInUse, HostError, InvalidRequest, UndefinedError
 from blockops.graph.blkmirror import MirrorNode
 from blockops.graph.change import Replace
 from blockops.graph.node import ImageNode
@@ -33,6 +33,7 @@ from blockops.steps import Phase, Step, Steps
 from proposals.recorded_transaction.arguments import (
     ActionType,
     ActionWanted,
+    Ends,
     Finish,
     QueryTransaction,
     StopMirror,
@@ -40,8 +41,6 @@ from proposals.recorded_transaction.arguments import (
 )
 from proposals.recorded_transaction.record import Decision, Intent, Outcome, Record, RecordFailed, read_record
 from proposals.recorded_transaction.state import Memory, Mirroring
-
-MIRROR = "its mirror"
 
 TOGETHER = (
     (ActionType.SNAPSHOT,),
@@ -112,11 +111,10 @@ class RecordedTransactionCommands:
 
         An id that was done is not done again.  The record stays until management removes it.
         """
-        if self.memory.was_done(wanted) or self._was_recorded(wanted):
-            yield Step(Phase.CHECK, wanted.record)
+        if self.memory.was_done(wanted) or (yield from self._was_recorded(wanted)):
             return _ended(wanted, "done")
         devices = in_order(self.machine, (one.data.device for one in wanted.actions))
-        _refuse_contradictions(wanted)
+        self._refuse_contradictions(wanted)
         intent = Intent(self.machine.host, wanted.record, self._record(wanted))
         actions: list[Action] = [intent, *map(self._action, wanted.actions), Decision(intent)]
         yield from prepare_all(actions)
@@ -149,7 +147,6 @@ class RecordedTransactionCommands:
                 mirror = self.memory.mirrors.pop(device.name, None)
                 if mirror is not None and device.top is mirror.node:
                     plan.add(Replace(device.name, mirror.node.upper))
-                    device.user = None
             for change in plan.commit():
                 yield Step(Phase.PIVOT, change.device)
         finally:
@@ -157,17 +154,31 @@ class RecordedTransactionCommands:
             resume(devices)
         self.machine.graph.collect()
 
-    def _was_recorded(self, wanted: Transaction) -> bool:
-        """Whether the record says that this transaction was done; raises where it is somebody else's."""
+    def _was_recorded(self, wanted: Transaction) -> Steps[bool]:
+        """Whether the record says that this transaction was done; raises where it is somebody else's.
+
+        One of this very id that does not say so is what a failed attempt could not remove, or what one
+        left that died: nothing came of it, so it goes now, with what was made for it.
+        """
         try:
             record = read_record(self.machine.host, wanted.record)
+            yield Step(Phase.CHECK, wanted.record)
+            if record is None:
+                return False
+            if record.id == wanted.id:
+                if record.outcome is not Outcome.DONE:
+                    yield from self._sweep(record, wanted.record)
+                return record.outcome is Outcome.DONE
         except HostError as error:
             raise RecordFailed(wanted.record, error) from error
-        if record is None:
-            return False
-        if record.id == wanted.id and record.outcome is Outcome.DONE:
-            return True
         raise RecordFailed(wanted.record, InvalidRequest("it", f"is that of transaction '{record.id}'"))
+
+    def _sweep(self, record: Record, filename: str) -> Steps[None]:
+        host = self.machine.host
+        for path in (*record.made, filename):
+            if host.exists(path) and self.machine.graph.opened(path) is None:
+                host.unlink(path)
+            yield Step(Phase.UNLINK, path)
 
     def _record(self, wanted: Transaction) -> Record:
         """Return what is intended; raises where a file that would be made is there already."""
@@ -199,7 +210,7 @@ class RecordedTransactionCommands:
             case ActionType.MIRROR:
                 return self._mirror(one)
             case ActionType.SWITCH:
-                return SwitchAction(machine, profile, device, file, format, user=MIRROR)
+                return SwitchAction(machine, profile, device, file, format)
 
     def _mirror(self, one: ActionWanted) -> MirrorAction:
         mode = Mode.ABSOLUTE_PATHS if self._is_new(one) else Mode.EXISTING
@@ -214,23 +225,25 @@ class RecordedTransactionCommands:
     def _remember(self, client: Client, wanted: Transaction, devices: Sequence[Device]) -> None:
         self.memory.done[wanted.id] = wanted
         for device in devices:
-            mirrors = isinstance(device.top, MirrorNode)
-            device.user = MIRROR if mirrors else None
             self.memory.mirrors.pop(device.name, None)
-            if isinstance(device.top, MirrorNode):
-                self.memory.mirrors[device.name] = Mirroring(device.top, client)
+        for one in wanted.actions:
+            top = self.machine.device(one.data.device).top
+            if isinstance(top, MirrorNode):
+                owner = client if one.data.ends is Ends.DISCONNECTED else None
+                self.memory.mirrors[one.data.device] = Mirroring(top, owner)
+
+    def _refuse_contradictions(self, wanted: Transaction) -> None:
+        """Raise where the list would leave memory and disk at odds, or a mirror without its writes."""
+        by_device: dict[str, list[ActionType]] = {}
+        for one in wanted.actions:
+            by_device.setdefault(one.data.device, []).append(one.type)
+        for device, types in by_device.items():
+            if tuple(types) not in TOGETHER:
+                found = ", ".join(one.value for one in types)
+                raise UndefinedError(f"Device '{device}' cannot have these actions together: {found}")
+            if device in self.memory.mirrors and types != [ActionType.SWITCH]:
+                raise DeviceInUse(device, "its mirror")
 
 
 def _ended(wanted: Transaction, state: str) -> dict[str, object]:
     return {"id": wanted.id, "state": state}
-
-
-def _refuse_contradictions(wanted: Transaction) -> None:
-    """Raise where the list would leave memory and disk at odds, or a mirror without its writes."""
-    by_device: dict[str, list[ActionType]] = {}
-    for one in wanted.actions:
-        by_device.setdefault(one.data.device, []).append(one.type)
-    for device, types in by_device.items():
-        if tuple(types) not in TOGETHER:
-            found = ", ".join(one.value for one in types)
-            raise UndefinedError(f"Device '{device}' cannot have these actions together: {found}")

@@ -6,7 +6,7 @@ between reads the record.  An answer that does not come is asked for by sending 
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blockops.errors import BlockError
@@ -22,12 +22,14 @@ from blockops.management.programs import (
     destination_files,
     make_overlays,
     make_targets,
+    mirror_files,
     onto_overlays,
     onto_targets,
+    overlay,
     repeated,
+    target,
 )
-from blockops.management.use_cases import LEAF_FORMAT
-from blockops.management.wish import ImageRef, Wish
+from blockops.management.wish import Goal, ImageRef, Wish
 from blockops.steps import Phase, Step, Steps
 from proposals.recorded_transaction.record import Outcome, Record, read_record
 
@@ -42,22 +44,34 @@ def record_of(desk: Desk) -> str:
     return posixpath.join(desk.host.resolve(desk.books), "transaction.record")
 
 
-def moving(kind: str, moves: Sequence[Move]) -> Actions:
-    """Return the actions that take these devices to their new images."""
-    return [action(kind, move.device, move.new) for move in moves]
-
-
-def action(kind: str, device: str, image: ImageRef) -> dict[str, Any]:
+def action(kind: str, device: str, image: ImageRef, **more: str) -> dict[str, Any]:
     """Return one entry of a transaction's list."""
-    return {"type": kind, "data": {"device": device, "file": image.path, "format": image.format}}
+    return {"type": kind, "data": {"device": device, "file": image.path, "format": image.format, **more}}
 
 
-def mirroring(wish: Wish) -> Iterator[dict[str, Any]]:
-    """Yield a snapshot and a mirror for each disk: the mirror lands above the overlay."""
-    for move in onto_overlays(wish):
-        yield action("snapshot", move.device, move.new)
+def changing(wish: Wish) -> Actions:
+    """Return what each disk needs; a mirror goes with a snapshot, so that what lies below it is at rest."""
+    found = []
     for disk in wish.disks:
-        yield action("mirror", disk.device, ImageRef(disk.target, LEAF_FORMAT))
+        kind = "reopen" if disk.goal is Goal.PREPARED else "snapshot"
+        found.append(action(kind, disk.device, overlay(disk)))
+        if disk.goal is Goal.MIRROR:
+            found.append(action("mirror", disk.device, target(disk)))
+    return found
+
+
+def following(wish: Wish) -> Actions:
+    """Return a snapshot and a mirror for each disk that is to move: the mirror ends if management does."""
+    found = []
+    for disk in wish.disks:
+        found.append(action("snapshot", disk.device, overlay(disk)))
+        found.append(action("mirror", disk.device, target(disk), ends="disconnected"))
+    return found
+
+
+def switching(moves: Sequence[Move]) -> Actions:
+    """Return the actions that leave the mirrors for their targets."""
+    return [action("switch", move.device, move.new) for move in moves]
 
 
 def send(desk: Desk, name: str, actions: Actions, finish: str = "commit") -> Steps[None]:
@@ -74,36 +88,28 @@ def believe(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 # ------------------------------------------------------------------------------------------------ naive
 
 
-def naive_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
-    """Send the one command, then let the machine start on the overlays from now on."""
-    moves = onto_overlays(wish)
-    yield from send(desk, "group-snapshot", moving("snapshot", moves))
-    yield from believe(desk, moves)
-
-
-def naive_switch(desk: Desk, wish: Wish) -> Steps[None]:
-    """Prepare the overlays, then switch to them."""
-    moves = onto_overlays(wish)
-    yield from make_overlays(desk, wish)
-    yield from send(desk, "switch", moving("reopen", moves))
-    yield from believe(desk, moves)
+def naive_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, send the one command, then let the machine start on the new images."""
+    yield from make_overlays(desk, wish.only(Goal.PREPARED))
+    yield from send(desk, wish.use_case, changing(wish))
+    yield from believe(desk, onto_overlays(wish))
 
 
 def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     """The sequence of oVirt in two transactions: snapshot and mirror; copy; switch; delete."""
     yield from make_targets(desk, wish)
-    yield from send(desk, "mirror", list(mirroring(wish)))
+    yield from send(desk, "follow", following(wish))
     yield from believe(desk, onto_overlays(wish))
     yield from copy_bases(desk, wish)
     moves = onto_targets(wish)
-    yield from send(desk, "switch", moving("switch", moves))
+    yield from send(desk, "switch", switching(moves))
     yield from believe(desk, moves)
     yield from delete_sources(desk, wish)
 
 
 def naive_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     """Rehearse the first snapshot."""
-    yield from send(desk, "rehearsal", moving("snapshot", onto_overlays(wish)[:1]), finish="abort")
+    yield from send(desk, "rehearsal", changing(wish)[:1], finish="abort")
 
 
 # ---------------------------------------------------------------------------------------------- careful
@@ -120,21 +126,14 @@ def sent(desk: Desk, name: str, actions: Actions, finish: str = "commit") -> Ste
     yield from send(desk, name, actions, finish)
 
 
-def careful_group_snapshot(desk: Desk, wish: Wish) -> Steps[None]:
-    """Send the one command; after an error remove overlays that the hypervisor could not remove."""
-    moves = onto_overlays(wish)
-    yield from begin(desk, [move.new.path for move in moves])
-    yield from _moved(desk, "group-snapshot", moves, moving("snapshot", moves))
-
-
-def careful_switch(desk: Desk, wish: Wish) -> Steps[None]:
-    """Prepare the overlays, then switch to them; after an error remove them."""
-    moves = onto_overlays(wish)
-    yield from begin(desk, [move.new.path for move in moves])
-    failed = yield from attempt(make_overlays(desk, wish))
+def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
+    """Prepare what is to be, send the one command; after an error remove what is left."""
+    moves, files = onto_overlays(wish), mirror_files(wish)
+    yield from begin(desk, [*(move.new.path for move in moves), *files])
+    failed = yield from attempt(make_overlays(desk, wish.only(Goal.PREPARED)))
     if failed is not None:
         yield from settle(desk, moves, failed)
-    yield from _moved(desk, "switch", moves, moving("reopen", moves))
+    yield from _moved(desk, wish.use_case, moves, changing(wish), files)
 
 
 def _moved(
@@ -162,9 +161,9 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     if failed is not None:
         yield from settle(desk, overlays, failed, files)
     try:
-        yield from _moved(desk, "mirror", overlays, list(mirroring(wish)), files)
+        yield from _moved(desk, "follow", overlays, following(wish), files)
         yield from copy_bases(desk, wish)
-        yield from sent(desk, "switch", moving("switch", targets))
+        yield from sent(desk, "switch", switching(targets))
     except (NoAnswer, GaveUp):
         raise
     except BlockError as why:
@@ -190,7 +189,7 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     moves = onto_overlays(wish)[:1]
     yield from begin(desk, [move.new.path for move in moves])
     try:
-        yield from sent(desk, "rehearsal", moving("snapshot", moves), finish="abort")
+        yield from sent(desk, "rehearsal", changing(wish)[:1], finish="abort")
     except NoAnswer:
         raise
     except BlockError as why:
@@ -199,10 +198,9 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
 
 def careful_retry(desk: Desk, wish: Wish) -> Steps[None]:
     """Send the same once more after any failure: the hypervisor knows whether it was done."""
-    if (yield from attempt(careful_group_snapshot(desk, wish))) is not None:
-        moves = onto_overlays(wish)
-        yield from sent(desk, "group-snapshot", moving("snapshot", moves))
-        yield from believe(desk, moves)
+    if (yield from attempt(careful_change(desk, wish))) is not None:
+        yield from sent(desk, wish.use_case, changing(wish))
+        yield from believe(desk, onto_overlays(wish))
 
 
 # ---------------------------------------------------------------------------------------------- restart
@@ -235,18 +233,22 @@ RESTART: Mapping[Manager, Restart] = {Manager.NAIVE: by_record, Manager.CAREFUL:
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {
-        "group-snapshot": naive_group_snapshot,
+        "group-snapshot": naive_change,
         "migrate-one": naive_migrate,
         "migrate-many": naive_migrate,
-        "switch-many": naive_switch,
+        "mirror-many": naive_change,
+        "switch-many": naive_change,
+        "mixed": naive_change,
         "give-up": naive_give_up,
-        "retry": repeated(naive_group_snapshot),
+        "retry": repeated(naive_change),
     },
     Manager.CAREFUL: {
-        "group-snapshot": careful_group_snapshot,
+        "group-snapshot": careful_change,
         "migrate-one": careful_migrate,
         "migrate-many": careful_migrate,
-        "switch-many": careful_switch,
+        "mirror-many": careful_change,
+        "switch-many": careful_change,
+        "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": careful_retry,
     },

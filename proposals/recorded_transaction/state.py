@@ -1,8 +1,8 @@
 """What the server remembers between two commands: how each transaction ended, and who mirrors what.
 
 A transaction is one command, so none is ever open.  Its id is done for ever once it was done; any other
-end leaves no trace, and the id may be used again.  A mirror belongs to the client that began it and ends
-with that client's connection: its target is disposable until the device has been switched to it.
+end leaves no trace, and the id may be used again.  A mirror outlives the connection that began it, or ends
+with it: before a switch the target is disposable, and somebody must be there to switch.
 """
 
 import enum
@@ -18,10 +18,11 @@ from proposals.recorded_transaction.arguments import Transaction
 
 
 class State(enum.Enum):
-    """Where a device stands."""
+    """Where a device stands: FOLLOWED has a mirror that ends with the connection that began it."""
 
     PLAIN = "plain"
     MIRRORED = "mirrored"
+    FOLLOWED = "followed"
 
 
 class Move(enum.Enum):
@@ -30,6 +31,7 @@ class Move(enum.Enum):
     SNAPSHOT = "snapshot"
     REOPEN = "reopen"
     MIRROR = "mirror"
+    FOLLOW = "mirror that ends with the connection"
     SWITCH = "switch"
     STOP_MIRROR = "stop-mirror"
     DISCONNECT = "the client disconnects"
@@ -39,20 +41,28 @@ TABLE: Final[Mapping[tuple[State, Move], State]] = {
     (State.PLAIN, Move.SNAPSHOT): State.PLAIN,
     (State.PLAIN, Move.REOPEN): State.PLAIN,
     (State.PLAIN, Move.MIRROR): State.MIRRORED,
+    (State.PLAIN, Move.FOLLOW): State.FOLLOWED,
     (State.PLAIN, Move.STOP_MIRROR): State.PLAIN,
     (State.PLAIN, Move.DISCONNECT): State.PLAIN,
     (State.MIRRORED, Move.SWITCH): State.PLAIN,
     (State.MIRRORED, Move.STOP_MIRROR): State.PLAIN,
-    (State.MIRRORED, Move.DISCONNECT): State.PLAIN,
+    (State.MIRRORED, Move.DISCONNECT): State.MIRRORED,
+    (State.FOLLOWED, Move.SWITCH): State.PLAIN,
+    (State.FOLLOWED, Move.STOP_MIRROR): State.PLAIN,
+    (State.FOLLOWED, Move.DISCONNECT): State.PLAIN,
 }
 
 
 @attrs.frozen
 class Mirroring:
-    """A device's mirror: the filter, and the client whom it belongs to."""
+    """A device's mirror: the filter, and the client with whose connection it ends, if it does."""
 
     node: MirrorNode
-    owner: Client
+    owner: Client | None = None
+
+    @property
+    def state(self) -> State:
+        return State.MIRRORED if self.owner is None else State.FOLLOWED
 
 
 @attrs.define(eq=False)
@@ -61,6 +71,11 @@ class Memory:
 
     done: dict[str, Transaction] = attrs.field(factory=dict)
     mirrors: dict[str, Mirroring] = attrs.field(factory=dict)
+
+    def state_of(self, device: str) -> State:
+        """Return where *device* stands."""
+        mirror = self.mirrors.get(device)
+        return State.PLAIN if mirror is None else mirror.state
 
     def was_done(self, wanted: Transaction) -> bool:
         """Whether this very transaction was done; raises where its id was another one's."""
