@@ -3,7 +3,7 @@
 from blockops.commands.profile import Profile
 from blockops.management.contestant import Entry, Manager
 from proposals.recorded_transaction.commands import RecordedTransactionCommands
-from proposals.recorded_transaction.management import PROGRAMS, RESTART
+from proposals.recorded_transaction.management import PROGRAMS, RECOVER
 
 ENTRY = Entry(
     id="recorded-transaction",
@@ -13,7 +13,7 @@ ENTRY = Entry(
     make=RecordedTransactionCommands,
     profiles=(Profile.HARDENED,),
     programs=PROGRAMS,
-    restart=RESTART,
+    recover=RECOVER,
 )
 
 CLAIMS: dict[Manager, frozenset[str]] = {

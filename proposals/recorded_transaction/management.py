@@ -1,8 +1,9 @@
 """What the recorded transaction leaves to management: to name the record, and to remove it in the end.
 
-No notes are taken: the record is durable before anything happens, and it is the hypervisor's own.  The
-configuration says "old" until it is changed in one go after a success; whoever restarts the machine in
-between reads the record.  An answer that does not come is asked for by sending the same again.
+What the hypervisor does needs no notes: the record is durable before anything happens.  The configuration
+says "old" until it is changed in one go after a success; whoever restarts the machine in between reads the
+record.  The careful manager notes which files it is going to make itself.  An answer that does not come it
+asks for by sending the same again.
 """
 
 import posixpath
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blockops.errors import BlockError
-from blockops.management.careful import attempt, begin, settle
-from blockops.management.contestant import Inexpressible, Manager, Program, Restart
+from blockops.management.careful import attempt, begin, look, settle
+from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk, GaveUp, NoAnswer
 from blockops.management.programs import (
     Move,
@@ -30,7 +31,7 @@ from blockops.management.programs import (
     target,
 )
 from blockops.management.wish import Goal, ImageRef, Wish
-from blockops.steps import Phase, Step, Steps
+from blockops.steps import Steps
 from proposals.recorded_transaction.record import Outcome, Record, read_record
 
 TRIES = 3
@@ -126,14 +127,23 @@ def sent(desk: Desk, name: str, actions: Actions, finish: str = "commit") -> Ste
     yield from send(desk, name, actions, finish)
 
 
+def starting(desk: Desk, files: Sequence[str], taken: Sequence[str] = ()) -> Steps[None]:
+    """See that no such file is there, nor one of *taken*, and note that *files* will be of our own making."""
+    yield from begin(desk, [*files, *taken])
+    yield from desk.note("begin", files=list(files))
+
+
 def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
     """Prepare what is to be, send the one command; after an error remove what is left."""
     moves, files = onto_overlays(wish), mirror_files(wish)
-    yield from begin(desk, [*(move.new.path for move in moves), *files])
-    failed = yield from attempt(make_overlays(desk, wish.only(Goal.PREPARED)))
+    prepared = wish.only(Goal.PREPARED)
+    made = [disk.overlay for disk in prepared.disks]
+    yield from starting(desk, made, [*(move.new.path for move in moves), *files])
+    failed = yield from attempt(make_overlays(desk, prepared))
     if failed is not None:
         yield from settle(desk, moves, failed)
     yield from _moved(desk, wish.use_case, moves, changing(wish), files)
+    yield from desk.note("end")
 
 
 def _moved(
@@ -156,7 +166,7 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     """
     files = destination_files(wish)
     overlays, targets = onto_overlays(wish), onto_targets(wish)
-    yield from begin(desk, [*(move.new.path for move in overlays), *files])
+    yield from starting(desk, files, [move.new.path for move in overlays])
     failed = yield from attempt(make_targets(desk, wish))
     if failed is not None:
         yield from settle(desk, overlays, failed, files)
@@ -170,17 +180,18 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
         yield from _stay_on_source(desk, wish, why)
     yield from believe(desk, targets)
     yield from delete_sources(desk, wish)
+    yield from desk.note("end")
 
 
 def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     """End a migration before its switch: stop the mirrors, remove the destination; raises `GaveUp`."""
-    for disk in wish.disks:
-        yield from desk.must("stop-mirror", device=disk.device)
+    yield from stop_mirrors(desk, wish, {})
     left: dict[str, BlockError] = {}
     for path in destination_files(wish):
         failed = yield from attempt(delete_if_there(desk, path))
         left |= {} if failed is None else {path: failed}
     gone = f"; could not remove {', '.join(left)}" if left else ""
+    yield from attempt(desk.note("end"))
     raise GaveUp(f"all disks are on the source{gone}", why)
 
 
@@ -203,32 +214,62 @@ def careful_retry(desk: Desk, wish: Wish) -> Steps[None]:
         yield from believe(desk, onto_overlays(wish))
 
 
-# ---------------------------------------------------------------------------------------------- restart
+# --------------------------------------------------------------------------------------------- recovery
 
 
-def by_record(desk: Desk, configuration: Mapping[str, ImageRef]) -> Steps[Mapping[str, ImageRef]]:
-    """Start with the images of a record that says "done", else with the configuration.
+def recover(desk: Desk, wish: Wish) -> Steps[None]:
+    """Believe what is shown, or where nobody answers the record; then remove what is of no use any more.
 
-    Writes the configuration, then removes the record: to run it again, or only half of it, does no harm.
+    To run it again, or only half of it, does no harm.  Mirrors of a migration whose manager has died are
+    of no use: nobody knows what the target has.
     """
-    yield Step(Phase.CHECK, "record")
-    record = read_record(desk.host, record_of(desk))
-    if record is None:
-        return configuration
-    images = {**configuration, **(record.images if record.outcome is Outcome.DONE else {})}
+    images: Mapping[str, ImageRef] | None = None
+    try:
+        images = (yield from look(desk)).images
+        yield from stop_mirrors(desk, wish.only(Goal.MOVE), images)
+    except NoAnswer:
+        images = None
+    record = read_record(desk.host, record_of(desk))  # after the answer: until then it may still be written
+    if images is None:
+        images = record.images if record is not None and record.outcome is Outcome.DONE else {}
     yield from desk.configure(images)
-    yield from _forget(desk, record)
-    return images
+    if record is not None:
+        yield from _forget(desk, record)
+    yield from _finish(desk, wish)
+
+
+def stop_mirrors(desk: Desk, wish: Wish, images: Mapping[str, ImageRef]) -> Steps[None]:
+    """Stop the mirror of each disk that does not show its target."""
+    for disk in wish.disks:
+        if images.get(disk.device) != target(disk):
+            yield from desk.must("stop-mirror", device=disk.device)
 
 
 def _forget(desk: Desk, record: Record) -> Steps[None]:
     """Remove what was made for nothing, and the record."""
+    shown = {image.path for image in desk.configuration().values()}
     for path in record.made if record.outcome is not Outcome.DONE else ():
-        yield from delete_if_there(desk, path)
+        if path not in shown:
+            yield from delete_if_there(desk, path)
     yield from delete_if_there(desk, record_of(desk))
 
 
-RESTART: Mapping[Manager, Restart] = {Manager.NAIVE: by_record, Manager.CAREFUL: by_record}
+def _finish(desk: Desk, wish: Wish) -> Steps[None]:
+    """End what the notes say was begun: sources of disks that have moved go, unused files of our own go."""
+    configured = desk.configuration()
+    notes = yield from desk.notes()
+    if not notes or notes[-1]["kind"] != "begin":
+        return
+    for disk in wish.disks:
+        moved = configured[disk.device] == target(disk)
+        own = set(notes[-1]["files"]) & {disk.target, disk.target_base, disk.overlay}
+        gone = {disk.overlay, disk.old.path} if moved else own - {configured[disk.device].path}
+        for path in sorted(gone):
+            yield from delete_if_there(desk, path)
+    yield from desk.note("end")
+
+
+RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: recover, Manager.CAREFUL: recover}
 """Both: to read the record is part of the design, as it is to write it."""
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {

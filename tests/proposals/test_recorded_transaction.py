@@ -20,7 +20,7 @@ from proposals.recorded_transaction import RecordedTransaction
 from proposals.recorded_transaction import record as record_module
 from proposals.recorded_transaction.arguments import ActionType, Ends, Finish
 from proposals.recorded_transaction.entry import CLAIMS, ENTRY
-from proposals.recorded_transaction.management import by_record
+from proposals.recorded_transaction.management import recover
 from proposals.recorded_transaction.record import Outcome, RecordFailed, read_record
 from proposals.recorded_transaction.state import TABLE, Move, State
 from tests.lab.cases import CONTESTANTS, setting
@@ -180,23 +180,24 @@ def test_a_record_that_is_not_whole_says_that_nothing_was_done(written: bytes) -
     assert not found.made
 
 
-def test_the_restart_can_be_restarted_after_any_step() -> None:
-    contestant = CONTESTANTS[f"{ENTRY.id}.hardened.careful"]
+def test_recovery_can_be_run_again_after_any_step_of_it() -> None:
+    use_case = USE_CASES["group-snapshot"]
     for steps in range(8):
-        scene = Scene(contestant)
-        use_case = USE_CASES["group-snapshot"]
+        scene = Scene(CONTESTANTS[f"{ENTRY.id}.hardened.careful"])
+        wish = use_case.wish(scene.wishes)
         program = scene.program(use_case)
-        for step in program:
-            if "done" in step.subject:
-                break
+        while "done" not in next(program).subject:
+            continue
         program.close()
-        half = by_record(scene.desk(), scene.desk().configuration())
+        scene.silent = True
+        half = recover(scene.desk(), wish)
         for _ in range(steps):
             if next(half, None) is None:
                 break
         half.close()
-        images = run(by_record(scene.desk(), scene.desk().configuration()))
-        assert [image.path for image in images.values()] == [wish.overlay for wish in scene.wishes]
+        run(recover(scene.desk(), wish))
+        assert scene.configured() == [disk.overlay for disk in scene.wishes]
+        assert not scene.disk.exists("/vm/management/transaction.record")
 
 
 # -------------------------------------------------------------------------------------------- the moves
