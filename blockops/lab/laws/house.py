@@ -101,15 +101,15 @@ def tidy(evidence: Evidence) -> Judgement:
 def _untidy(evidence: Evidence) -> Iterator[Problem]:
     before, after = evidence.digests_before, evidence.digests_after
     used = {*reachable(evidence), *evidence.opened}
-    expected = expectations(evidence)
+    expected, volumes = expectations(evidence), evidence.case.world.volume_names()
     files_of_devices = {path for one in expected for path in (*one.old_tops, *one.new_tops)}
     for path in before:
-        if path in files_of_devices and path not in _foreign(evidence):
-            continue
-        if path in evidence.case.world.volume_names():  # a volume is always there, and management's to fill
+        if path in files_of_devices and path not in _foreign(evidence) and path not in volumes:
             continue
         if path not in after:
             yield f"{path}, which was there before, is gone", "gone"
+        elif path in volumes:  # management's to fill
+            continue
         elif before[path] != after[path] and path not in used:
             yield f"{path}, which was there before, was overwritten", "overwritten"
         elif path in _foreign(evidence) and before[path] != after[path]:
