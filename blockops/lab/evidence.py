@@ -15,6 +15,7 @@ from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import Trouble
 from blockops.lab.history import History, Written
 from blockops.lab.instants import Instant
+from blockops.lab.mirrors import Leg
 from blockops.lab.pieces import Piece, pieces
 from blockops.management.desk import Answer
 
@@ -78,7 +79,9 @@ class Evidence:
     reads from the image that a device is mirrored onto as wanted; *initial* and *sizes* are from the
     beginning.
     *tops* are what the devices showed last before the case came to rest
-    or was killed, *instants* the images that were left behind then, by device.
+    or was killed, *instants* the point-in-time images by device: what was left behind
+    of it or, where a mirror is wanted, the moment at which that began; *switches* the moments at which
+    devices left a mirror for the target that they show.  *mirrored* and *left* are the two of `MirrorWatch`.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
     own requests on an image that it reads from; *troubles* and *looked* are as in `Clock`.
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
@@ -112,6 +115,9 @@ class Evidence:
     sizes: tuple[int, ...] = ()
     tops: tuple[str | None, ...] = ()
     instants: Mapping[int, Instant] = attrs.field(factory=dict)
+    switches: Mapping[int, Instant] = attrs.field(factory=dict)
+    mirrored: dict[Leg, int] = attrs.field(factory=dict)
+    left: dict[Leg, int] = attrs.field(factory=dict)
     digests_before: Mapping[str, bytes] = attrs.field(factory=dict)
     digests_after: Mapping[str, bytes] = attrs.field(factory=dict)
     disk: MemoryDisk = attrs.field(factory=MemoryDisk)

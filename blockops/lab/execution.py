@@ -24,6 +24,7 @@ from blockops.lab.guest import Lane, Runner
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
+from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.results import Event
 from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.management.contestant import Inexpressible
@@ -41,7 +42,7 @@ PATIENCE = 40
 """Turns without progress after which everybody waits for somebody: the case has come to rest."""
 
 
-Moment: TypeAlias = tuple[int, int, int, int, int, int, tuple[str | None, ...]]
+Moment: TypeAlias = tuple[int, int, int, int, int, int, int, tuple[str | None, ...]]
 """What a kill leaves behind: two kills at equal moments of one run are the same case."""
 
 
@@ -64,6 +65,7 @@ class Execution:
     _management: Steps[None] | None = None
     _command: Steps[dict[str, object]] | None = None
     _exchange: Exchange | None = None
+    _mirrors: MirrorWatch = attrs.field(init=False)
     _rotation: list[Runner] = attrs.field(init=False)
     _turn: int = 0
     _idle: int = 0
@@ -83,6 +85,7 @@ class Execution:
             self.evidence.history,
             self._guest_says,
         )
+        self._mirrors = MirrorWatch(self.hypervisor.machine.graph, self.evidence.mirrored, self.evidence.left)
         self._rotation = self.hypervisor.guest.rotation()
         self.case.fault.arrange(self)
         self.evidence.digests_before = digests(self.disk)
@@ -156,6 +159,7 @@ class Execution:
             if not self.evidence.gate_closed and self.hypervisor is not None:
                 self.evidence.gate_closed = self.hypervisor.gate_closed()
             self._say("hypervisor", step)
+        self._mirrors.look(self.evidence.history.time)
 
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1
@@ -231,6 +235,7 @@ class Execution:
             self.manager_steps,
             sum(exchange.answer is not None for exchange in exchanges),
             len(self.evidence.history.misread),
+            len(self.evidence.mirrored),
             self.hypervisor.tops() if self.hypervisor is not None else (),
         )
 

@@ -23,6 +23,7 @@ from blockops.lab.images import chain_on_disk, image_facts
 from blockops.lab.instants import Instant
 from blockops.lab.probing import probe
 from blockops.lab.world import World, initial_disk
+from blockops.management.wish import DiskWish
 from blockops.steps import run
 
 _READ_ONLY = Opening(writable=False, lock=False, share=False)
@@ -45,7 +46,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.digests_after = digests(evidence.disk)
     evidence.reopened = tuple(reopened(evidence.disk, shown, execution.case.world) for shown in evidence.live)
     evidence.targets = _targets(evidence)
-    evidence.instants = _instants(evidence)
+    evidence.instants, evidence.switches = _instants(evidence), _switches(evidence)
     evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
     if _to_be_probed(evidence):
         evidence.stuck = probe(hypervisor)
@@ -153,13 +154,38 @@ def _targets(evidence: Evidence) -> dict[int, Shown]:
 
 
 def _instants(evidence: Evidence) -> dict[int, Instant]:
-    """Read the point-in-time images: what was left behind of each device that moved on."""
+    """Return the point-in-time images: what was left behind of each device that moved on.
+
+    Of a device that is to be mirrored it is what it showed when that began.
+    """
     found: dict[int, Instant] = {}
-    for number, (wish, top) in enumerate(zip(evidence.case.world.disks(), evidence.tops, strict=True)):
-        if top is None or top == wish.old.path:
-            continue
-        path = next((path for path in (wish.old.path, wish.target_base) if evidence.disk.exists(path)), None)
-        image = None if path is None else _read(evidence.disk, path, evidence.case.world.size)
-        if image is not None and image.problem is None:
-            found[number] = image.data
+    world = evidence.case.world
+    expected = evidence.case.use_case.expectations(world.disks())
+    for number, (disk, wanted) in enumerate(zip(world.disks(), expected, strict=True)):
+        if wanted.mirrored_onto is not None:
+            began = evidence.mirrored.get((disk.device, wanted.mirrored_onto))
+            instant: Instant | None = began
+        else:
+            instant = _left_behind(evidence, disk, evidence.tops[number])
+        if instant is not None:
+            found[number] = instant
     return found
+
+
+def _left_behind(evidence: Evidence, disk: DiskWish, top: str | None) -> bytes | None:
+    """Read the old image, or its copy, of a device that shows something else by now."""
+    if top is None or top == disk.old.path:
+        return None
+    path = next((path for path in (disk.old.path, disk.target_base) if evidence.disk.exists(path)), None)
+    image = None if path is None else _read(evidence.disk, path, evidence.case.world.size)
+    return None if image is None or image.problem is not None else image.data
+
+
+def _switches(evidence: Evidence) -> dict[int, Instant]:
+    """Return when each device came to show the image that it had been mirrored onto."""
+    shown = enumerate(zip(evidence.case.world.disks(), evidence.tops, strict=True))
+    return {
+        number: evidence.left[disk.device, top]
+        for number, (disk, top) in shown
+        if top is not None and (disk.device, top) in evidence.left
+    }

@@ -32,7 +32,9 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
             "two devices or more moved on, and a dependency of the guest's writes straddles that moment",
             "If the point-in-time images hold a write, they hold every write that was acknowledged before "
             "that one was submitted, on whatever device; to hold a write is to show it or a later one, or a "
-            "later discard.",
+            "later discard. The images are those left behind; where mirrors are wanted, what the devices "
+            "showed when those began; and, a set of its own, what they showed when they left their mirrors "
+            "for the targets.",
         ),
         one_instant,
     ),

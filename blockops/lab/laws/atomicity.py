@@ -1,12 +1,13 @@
 """Laws about several devices as one: all-or-nothing, and one instant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.history import Written
 from blockops.lab.instants import Holding, Instant, holding
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.pieces import name_of
+from blockops.lab.results import Verdict
 from blockops.management.use_cases import Expectation
 
 
@@ -58,17 +59,29 @@ def _torn(evidence: Evidence) -> Judgement:
 
 
 def one_instant(evidence: Evidence) -> Judgement:
-    """No point-in-time image holds a write without every earlier-acknowledged write, on any device."""
-    if len(evidence.instants) < 2:
+    """No point-in-time image holds a write without every earlier-acknowledged write, on any device.
+
+    The images that were left behind are one set; the devices as they left their mirrors are another.
+    """
+    left_behind = _one_set(evidence, evidence.instants, "the image of", "skewed")
+    switched = _one_set(evidence, evidence.switches, "what left the mirror of", "switched apart")
+    return max(left_behind, switched, key=lambda found: _GRAVITY.index(found.verdict))
+
+
+_GRAVITY = (Verdict.NOT_EXERCISED, Verdict.HELD, Verdict.VIOLATED)
+
+
+def _one_set(evidence: Evidence, instants: Mapping[int, Instant], what: str, key: str) -> Judgement:
+    if len(instants) < 2:
         return NOT_EXERCISED
-    found = [_holding(evidence, device, instant) for device, instant in evidence.instants.items()]
+    found = [_holding(evidence, device, instant) for device, instant in instants.items()]
     held = [written for one in found for written in one.held]
     lacked = [written for one in found for written in one.lacked]
     for later, earlier in _dependencies(held, lacked):
         return violated(
-            f"the image of d{later.device} holds {name_of(later)}, that of d{earlier.device} lacks "
+            f"{what} d{later.device} holds {name_of(later)}, {what} d{earlier.device} lacks "
             f"{name_of(earlier)}, which was acknowledged before",
-            "skewed",
+            key,
         )
     straddles = any(True for _ in _dependencies(lacked, held))
     return HELD if straddles else NOT_EXERCISED
