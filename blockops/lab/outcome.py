@@ -40,6 +40,7 @@ def cells_of(part: Part) -> Iterator[Cell]:
             law.id,
             inexpressible=part.inexpressible,
             smallest=smallest,
+            lasting=part.tally.lasting.get(law.id, 0),
             sampled=part.surveyed is not None and part.tally.cases < part.surveyed.cases,
             **counts,
         )

@@ -77,8 +77,9 @@ class Cell:
     """How one law fared over all cases of one contestant and use case.
 
     *contestant* is the design's id ("freeze"); *inexpressible* is the reason why the design cannot be
-    asked for this use case, and all counts are zero then; *smallest* is the case to look at; *sampled*:
-    not every case was judged, be it by plan or because the run was stopped.
+    asked for this use case, and all counts are zero then; *smallest* is the case to look at;
+    *lasting*: how many of the violations were under a fault that goes on after it has struck; *sampled*: not
+    every case was judged, be it by plan or because the run was stopped.
     """
 
     contestant: str
@@ -92,6 +93,7 @@ class Cell:
     not_exercised: int = 0
     inexpressible: str | None = None
     smallest: str | None = None
+    lasting: int = 0
     sampled: bool = False
 
 

@@ -28,7 +28,8 @@ class Broken:
 class Tally:
     """Verdicts per law, violations per law and sort, what of the core broke, how many cases of what.
 
-    *points* are the host operations that were broken, *groups* counts cases by group of faults.
+    *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
+    the violations of a law in cases whose fault goes on.
     """
 
     cases: int = 0
@@ -39,6 +40,7 @@ class Tally:
     broken: list[str] = attrs.field(factory=list)
     groups: dict[str, int] = attrs.field(factory=dict)
     points: set[int] = attrs.field(factory=set)
+    lasting: dict[str, int] = attrs.field(factory=dict)
 
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
         """Take in one case, the *rank*-th of its setting, broken by *fault*."""
@@ -52,6 +54,7 @@ class Tally:
             key = (law, judgement.verdict)
             self.verdicts[key] = self.verdicts.get(key, 0) + 1
             if judgement.verdict is Verdict.VIOLATED:
+                self.lasting[law] = self.lasting.get(law, 0) + fault.lasts
                 self._violation((law, judgement.key), Broken(rank, judged.case, judgement.sentence))
 
     def add(self, other: "Tally") -> None:
@@ -60,6 +63,8 @@ class Tally:
         self.masked += other.masked
         self.equal += other.equal
         self.points |= other.points
+        for law, number in other.lasting.items():
+            self.lasting[law] = self.lasting.get(law, 0) + number
         for group, number in other.groups.items():
             self.groups[group] = self.groups.get(group, 0) + number
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]

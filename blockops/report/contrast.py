@@ -22,7 +22,8 @@ class Reading(enum.Enum):
     CAREFUL = "the careful manager’s: a naive one does not break it"
     REMAINS = "remains: not removed by us"
     ADDED = "hardening’s own: it does not break as posted"
-    OPEN = "open: not judged where it would be decided"
+    ONE_PROFILE = "one profile only: design and implementation are not told apart"
+    OPEN = "open: the law was not judged hardened, under the careful manager"
 
 
 @attrs.frozen
@@ -32,6 +33,20 @@ class Contrast:
     law: str
     tallies: dict[tuple[str, str], Tally]
     reading: Reading
+
+    @property
+    def worse(self) -> str:
+        """Where the careful manager breaks the law in a larger share of cases than the naive one does."""
+        profiles = dict.fromkeys(profile for profile, _ in self.tallies)
+        where = [profile for profile in profiles if self._is_worse(profile)]
+        if not where:
+            return ""
+        both = " and ".join(where) if len(profiles) > 1 else ""
+        return f"the careful manager makes it worse{', ' if both else ''}{both}"
+
+    def _is_worse(self, profile: str) -> bool:
+        careful, naive = (self.tallies.get((profile, manager), Tally()) for manager in ("careful", "naive"))
+        return careful.violated * naive.judged > naive.violated * careful.judged
 
 
 def contrasts(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[Contrast, ...]:
@@ -50,9 +65,11 @@ def _reading(tallies: dict[tuple[str, str], Tally]) -> Reading:
     marks = {key: counts.mark for key, counts in tallies.items()}
     posted = [mark for (profile, _), mark in marks.items() if profile != "hardened"]
     hardened = [mark for (profile, _), mark in marks.items() if profile == "hardened"]
+    if not posted or not hardened:
+        return Reading.ONE_PROFILE
     careful = marks.get(("hardened", "careful"), Mark.NOT_EXERCISED)
     naive = marks.get(("hardened", "naive"), Mark.NOT_EXERCISED)
-    if Mark.VIOLATED in hardened and posted and Mark.VIOLATED not in posted:
+    if Mark.VIOLATED in hardened and Mark.VIOLATED not in posted:
         return Reading.ADDED
     if careful is Mark.VIOLATED:
         return Reading.CAREFUL if naive is Mark.HELD else Reading.REMAINS

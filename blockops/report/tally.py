@@ -33,6 +33,7 @@ class Tally:
     """Counts of cases by verdict.
 
     *reasons* say why cells that were added up are inexpressible; *asked*: at least one is not.
+    *lasting*: how many of the violated ones were under a fault that goes on.
     """
 
     held: int = 0
@@ -41,6 +42,7 @@ class Tally:
     not_exercised: int = 0
     reasons: tuple[str, ...] = ()
     asked: bool = False
+    lasting: int = 0
 
     @property
     def judged(self) -> int:
@@ -95,7 +97,7 @@ def counted(number: int, noun: str) -> str:
 
 def tally(cells: Iterable[Cell]) -> Tally:
     """Return the sum of *cells*; equal reasons are named once, in the order in which they came."""
-    held = violated = unknown = not_exercised = 0
+    held = violated = unknown = not_exercised = lasting = 0
     reasons: dict[str, None] = {}
     asked = False
     for cell in cells:
@@ -103,8 +105,9 @@ def tally(cells: Iterable[Cell]) -> Tally:
         violated += cell.violated
         unknown += cell.unknown
         not_exercised += cell.not_exercised
+        lasting += cell.lasting
         if cell.inexpressible is not None:
             reasons[cell.inexpressible] = None
         else:
             asked = True
-    return Tally(held, violated, unknown, not_exercised, tuple(reasons), asked)
+    return Tally(held, violated, unknown, not_exercised, tuple(reasons), asked, lasting)

@@ -90,10 +90,19 @@ def _at_best(best: Standing) -> str:
         )
     broke = [
         f"`{law}` in {best.tallies[law].violated:,} of {counted(best.tallies[law].judged, 'case')}"
+        f"{_under_lasting(best.tallies[law])}"
         for law in best.broken[:LISTED]
     ]
     which = _joined(broke, _more(best.broken))
     return f"{who} it broke {len(best.broken)} of {counted(exercised, 'law')}: {which}{unsaid}."
+
+
+def _under_lasting(counts: Tally) -> str:
+    """Tell faults that go on, which nothing may survive, from those that strike once."""
+    if not counts.lasting:
+        return ""
+    number = "all" if counts.lasting == counts.violated else f"{counts.lasting:,}"
+    return f" ({number} of them under faults that go on)"
 
 
 def _hardening(best: Standing, posted: Standing | None) -> str:

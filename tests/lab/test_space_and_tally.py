@@ -161,6 +161,14 @@ def test_tallies_add_up_to_the_same_whole_in_any_order(cases: list[Judged], data
     assert summed(order) == summed(list(slices.values())) == summed([alone])
 
 
+def test_violations_under_faults_that_go_on_are_counted_apart() -> None:
+    tally = Tally()
+    for rank, name in enumerate(("eio@4", "eio+@4", "eio~@4", "no-fault", "kill@step-3")):
+        tally.count(Judged(name, {"tidy": violated("a"), "sound": HELD}), parse_fault(name), rank)
+    assert tally.lasting == {"tidy": 2}
+    assert tally.verdicts["tidy", Verdict.VIOLATED] == 5
+
+
 def test_the_smallest_case_of_a_sort_is_the_first_of_the_list() -> None:
     late, early = Tally(), Tally()
     late.count(Judged("late", {"tidy": violated("b", "sort")}, (), True), FAULTS[0], 9)

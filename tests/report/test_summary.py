@@ -57,6 +57,26 @@ def contrast_of(**verdicts: str) -> Reading:
     return contrast.reading
 
 
+def compared(naive: int, careful: int) -> str:
+    made = [
+        Cell("x", "hardened", manager, "retry-2", "tidy", held=10, violated=number)
+        for manager, number in (("naive", naive), ("careful", careful))
+    ]
+    return contrasts(made, ["tidy"])[0].worse
+
+
+def test_a_contrast_says_where_the_careful_manager_makes_it_worse() -> None:
+    assert compared(1, 2) == "the careful manager makes it worse"
+    assert compared(2, 2) == compared(2, 1) == ""
+    cells = [
+        Cell("x", profile, manager, "retry-2", "tidy", held=10, violated=number)
+        for profile, counts in (("as-posted", (3, 2)), ("hardened", (0, 1)))
+        for manager, number in zip(("naive", "careful"), counts, strict=True)
+    ]
+    (contrast,) = contrasts(cells, ["tidy"])
+    assert contrast.worse == "the careful manager makes it worse, hardened"
+
+
 def test_whose_doing_is_read_from_profile_and_manager() -> None:
     broken, held = "violated", "held"
     assert contrast_of(as_posted__careful=broken, hardened__naive=held, hardened__careful=held) is (
@@ -74,7 +94,8 @@ def test_whose_doing_is_read_from_profile_and_manager() -> None:
     )
     assert contrast_of(as_posted__careful=held, hardened__careful=broken) is Reading.ADDED
     assert contrast_of(as_posted__careful=broken, hardened__careful="not_exercised") is Reading.OPEN
-    assert contrast_of(as_posted__careful=broken) is Reading.OPEN
+    assert contrast_of(as_posted__careful=broken) is Reading.ONE_PROFILE
+    assert contrast_of(as_posted__naive=held, as_posted__careful=broken) is Reading.ONE_PROFILE
 
 
 events = st.lists(

@@ -74,3 +74,12 @@ def test_reach_names_what_is_inexpressible_and_what_a_naive_manager_adds() -> No
 
 def test_nothing_run_says_so_three_times() -> None:
     assert sentences([], ["tidy"])[0] == "It was not run."
+
+
+@pytest.mark.parametrize(
+    ("lasting", "said"),
+    [(0, "cases."), (1, "cases (1 of them under faults that go on)."), (2, "(all of them under faults that")],
+)
+def test_a_verdict_tells_faults_that_go_on_from_those_that_strike_once(lasting: int, said: str) -> None:
+    first, _, _ = sentences([cell("tidy", held=3, violated=2, lasting=lasting)], ["tidy"])
+    assert said in first

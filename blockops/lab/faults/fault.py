@@ -74,6 +74,11 @@ class Fault(ABC):
         """Whether it is trouble that is over when the case has come to rest: the machine must go on then."""
         return False
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on after it has struck, so that another attempt may meet it again."""
+        return False
+
     def arrange(self, execution: "Execution") -> None:  # noqa: B027  # a hook: most faults arrange nothing
         """Prepare the world, just before management begins."""
 

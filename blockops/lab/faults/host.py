@@ -61,6 +61,10 @@ class HostFault(Fault):
         return self.number
 
     @property
+    def lasts(self) -> bool:
+        return self.span is not Span.ONCE
+
+    @property
     def host_faults(self) -> "tuple[HostFault, ...]":
         return (self,)
 

@@ -80,7 +80,7 @@ def _one_set(evidence: Evidence, instants: Mapping[int, Instant], what: str, key
     for later, earlier in _dependencies(held, lacked):
         return violated(
             f"{what} d{later.device} holds {name_of(later)}, {what} d{earlier.device} lacks "
-            f"{name_of(earlier)}, which was acknowledged before",
+            f"{name_of(earlier)}, which was acknowledged before {name_of(later)} was submitted",
             key,
         )
     straddles = any(True for _ in _dependencies(lacked, held))
