@@ -33,6 +33,7 @@ def environment(autoescape: bool) -> jinja2.Environment:
         "code": _code,
         "plain": _plain,
         "soft_hyphens": _soft_hyphens,
+        "after_slash": _after_slash,
         "cell": _table_cell,
     }
     return made
@@ -70,6 +71,11 @@ def _code(sentence: str) -> Markup:
 def _soft_hyphens(name: str) -> Markup:
     """Let a long hyphenated name break after its hyphens and nowhere else."""
     return Markup(str(escape(name)).replace("-", "-<wbr>"))
+
+
+def _after_slash(share: str) -> Markup:
+    """Let "31/912" break behind its slash, where a matrix has more laws than room."""
+    return Markup(str(escape(share)).replace("/", "/<wbr>"))
 
 
 def _plain(value: object) -> str:
