@@ -116,6 +116,8 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         f"in {counted(totals.use_cases, 'use case')}; "
         f"{totals.finished} of {totals.pairs} contestant–use case pairs judged to the last case."
     )
+    if totals.straddled.of:
+        yield Text(f"{totals.straddled.words}.")
     if totals.points.of:
         ways = f"{len(totals.kinds)} ways that apply, once, lastingly and until cleared, before and after"
         yield Text(f"{totals.points.words}, in all of {ways}.")

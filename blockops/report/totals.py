@@ -17,6 +17,14 @@ from blockops.report.tally import Tally, tally
 _OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
 
+ONE_INSTANT = "one-instant"
+
+STRADDLED = (
+    f"cases count for {ONE_INSTANT}: the operation took effect on two devices or more, and a dependency "
+    "of the guest's writes straddled that moment"
+)
+
+
 @attrs.frozen
 class Share:
     """How much of *what* was judged: *judged* *of* so many."""
@@ -57,6 +65,12 @@ class Totals:
     def finished(self) -> int:
         """Pairs of contestant and use case whose whole space was covered."""
         return self.pairs - len(self.grey)
+
+    @property
+    def straddled(self) -> Share:
+        """How many cases say something about one instant: the law is vacuous in all others."""
+        counts = self.by_law.get(ONE_INSTANT, Tally())
+        return Share(STRADDLED, counts.judged, counts.cases)
 
 
 def totals(results: Results, laws: Sequence[str]) -> Totals:

@@ -88,6 +88,7 @@ def test_the_first_screen_has_the_verdicts_the_coverage_and_the_versions(page: s
         for sentence in chapter.sentences:
             assert re.sub(r"`([^`]+)`", r"<code>\1</code>", sentence) in first
     assert f"{summary.totals.cases:,}" in first
+    assert summary.totals.straddled.what in escaping.unescape(first)
     assert "qemu-img" in first
 
 
@@ -183,6 +184,20 @@ def test_the_summary_that_is_piped_is_plain_lines_unwrapped(summary: Summary) ->
     for chapter in summary.proposals:
         for number, sentence in enumerate(chapter.sentences, start=1):
             assert f"{number}. {sentence.replace('`', '')}" in lines
+
+
+@pytest.mark.parametrize("law", ["one-instant", "content"])
+def test_every_form_says_of_how_many_cases_one_instant_could_be_said_at_all(law: str) -> None:
+    """Where the law was not judged at all, nothing is said."""
+    cells = tuple(cell for cell in results().cells if cell.law == law)
+    counts = [(cell.held + cell.violated + cell.unknown, cell.not_exercised) for cell in cells]
+    judged, idle = (sum(numbers) for numbers in zip(*counts, strict=True))
+    only = summarise(attrs.evolve(results(), cells=cells), LAWS)
+    said = f"{judged:,} of {judged + idle:,} cases count for one-instant: the operation took effect"
+    forms = (markdown(only), " ".join(shown(only, 40, terminal=False)))
+    assert [said in form for form in forms] == [law == "one-instant"] * len(forms)
+    pair = f"<dt>{judged:,} of {judged + idle:,}</dt><dd>cases count for one-instant"
+    assert (pair in html(only)) is (law == "one-instant")
 
 
 def drawn(width: int, cells: tuple[Cell, ...]) -> str:
