@@ -75,14 +75,16 @@ class Request:
     node: Node | None = None
 
 
+_FORCED = frozenset({Operation.WRITE, Operation.WRITE_ZEROES})
+
+
 @attrs.define(eq=False)
 class Device:
     """A disk of the machine, on top of the node that `graph` says it shows.
 
     *read_only*: the guest may not write.  *user*: who has reserved the device (a job, a transaction), or
-    None; commands of others refuse it then.  *write_through*: what the guest has written is durable when
-    its request is done (QEMU: cache=writethrough, every write is followed by a flush); where that flush
-    fails the request does, and what it wrote is there, durable or not.
+    None; commands of others refuse it then.  *write_through*: there is no volatile write cache, every
+    write is forced (QEMU's cache=writethrough; discards are not).
     """
 
     name: str
@@ -127,8 +129,6 @@ class Device:
         try:
             self._check(request)
             perform(request)
-            if self.write_through and _writes(request):
-                perform(Request(Operation.FLUSH, node=request.node))
         except BlockError as error:
             request.error = error
         request.state = RequestState.DONE
@@ -201,17 +201,15 @@ class Device:
     def _start(self, request: Request) -> None:
         request.state = RequestState.IN_FLIGHT
         request.node = self.top
+        request.fua = request.fua or (self.write_through and request.operation in _FORCED)
         self.in_flight.append(request)
 
     def _check(self, request: Request) -> None:
         if request.node is None:
             raise DeviceHasNoMedium(self.name)
-        if _writes(request) and (self.read_only or not request.node.writable):
+        writes = request.operation not in (Operation.READ, Operation.FLUSH)
+        if writes and (self.read_only or not request.node.writable):
             raise InvalidRequest(f"device '{self.name}'", "it is read-only")
-
-
-def _writes(request: Request) -> bool:
-    return request.operation not in (Operation.READ, Operation.FLUSH)
 
 
 def perform(request: Request) -> None:

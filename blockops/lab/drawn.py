@@ -1,8 +1,8 @@
 """Hypothesis draws the world, a loop breaks it: the smallest world in which a contestant fails.
 
-A drawn example is a world (devices, sizes, clusters, chains, workload, schedule) and a use case.  Inside
-it the faults are tried in their order, at most `FAULTS` of them, evenly spread; the first violation of
-a law decides, so that shrinking yields the smallest world.
+A drawn example is a world (devices, sizes, clusters, chains, workload, schedule, cache mode, volumes)
+and a use case.  Inside it the faults are tried in their order, at most `FAULTS` of them, evenly spread;
+the first violation of a law decides, so that shrinking yields the smallest world.
 """
 
 import random
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
+from blockops.lab.cache import Cache
 from blockops.lab.case import Case
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.fault import Fault
@@ -24,9 +25,9 @@ from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
 from blockops.lab.work import enlisted
 from blockops.lab.workers import Piece
-from blockops.lab.world import Workload, World
+from blockops.lab.world import VOLUMES, Workload, World
 from blockops.management.contestant import Contestant, Inexpressible
-from blockops.management.use_cases import USE_CASES
+from blockops.management.use_cases import USE_CASES, UseCase
 
 FAULTS = 60
 """How many faults are tried in one drawn example."""
@@ -70,8 +71,8 @@ class Drawn:
     world: World
 
 
-def worlds(devices: st.SearchStrategy[int]) -> st.SearchStrategy[World]:
-    """Return small worlds of all shapes."""
+def worlds(devices: st.SearchStrategy[int], volumes: tuple[str, ...] = ()) -> st.SearchStrategy[World]:
+    """Return small worlds of all shapes; *volumes* says which new images may lie on some."""
     workload = st.builds(
         Workload,
         before=st.integers(0, 8),
@@ -92,6 +93,8 @@ def worlds(devices: st.SearchStrategy[int]) -> st.SearchStrategy[World]:
         base_format=st.sampled_from(["qcow2", "raw"]),
         workload=workload,
         schedule=st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple).filter(any),
+        cache=st.sampled_from(Cache),
+        volumes=st.sampled_from(sorted({(), volumes})),
     )
 
 
@@ -103,11 +106,12 @@ def examples(contestant: Contestant) -> st.SearchStrategy[Drawn]:
         if not isinstance(contestant.program(use_case.id), Inexpressible)
     ]
     return st.one_of(
-        [
-            st.builds(Drawn, st.just(use_case.id), worlds(_devices(use_case.device_counts)))
-            for use_case in expressible
-        ]
+        [st.builds(Drawn, st.just(use_case.id), _worlds_of(use_case)) for use_case in expressible]
     )
+
+
+def _worlds_of(use_case: UseCase) -> st.SearchStrategy[World]:
+    return worlds(_devices(use_case.device_counts), VOLUMES.get(use_case.id, ()))
 
 
 def _devices(counts: tuple[int, ...]) -> st.SearchStrategy[int]:

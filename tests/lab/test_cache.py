@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from blockops.device import Device
+from blockops.device import Device, Operation
 from blockops.errors import HostError
 from blockops.graph.formats import NewImage, create_image
 from blockops.host.memory import MemoryDisk, MemoryFolder
@@ -12,7 +12,7 @@ from blockops.lab.exploring import record
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Recording
 from blockops.lab.hosts import Clock, FaultyFolder
-from blockops.lab.judging import judged
+from blockops.lab.judging import evidence_of, judged
 from blockops.lab.world import World, as_dict, from_dict
 from blockops.machine import Machine
 from tests.contracts.host_world import content, put
@@ -120,3 +120,13 @@ def test_the_hardened_group_snapshot_keeps_the_data_in_every_mode(cache: Cache, 
     found = judged(attrs.evolve(start, fault=parse_fault(fault)))
     assert found.broken == ()
     assert not {"content", "nothing-lost", "all-or-nothing", "sound"} & set(violated(found))
+
+
+@pytest.mark.parametrize("cache", [Cache.WRITETHROUGH, Cache.DIRECTSYNC])
+def test_what_was_acknowledged_through_no_cache_was_promised_to_be_durable(cache: Cache) -> None:
+    writes = evidence_of(setting(*CONTESTANT, World(cache=cache))).history.writes
+    settled = [
+        one for one in writes if one.acknowledged is not None and one.operation is not Operation.DISCARD
+    ]
+    assert len(settled) > 5
+    assert all(one.durable == one.acknowledged for one in settled)
