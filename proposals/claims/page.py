@@ -97,10 +97,10 @@ _ALL = (
         id="F3",
         side=AGAINST,
         says="It does not extend to mirroring several devices.",
-        asks="Migrate two disks while a guest writes across them and runs ahead between any two steps; "
-        "switch "
-        "two disks with every operation of the host failing once.",
-        confirms="with nothing broken it leaves images that no single instant explains, and neither "
+        asks="Mirror two disks, nothing broken, while a guest writes across them and runs ahead between "
+        "any two "
+        "steps; then with every operation of the host failing once.",
+        confirms="with nothing broken it leaves mirrors that no single instant explains, and neither "
         "transaction nor freeze does",
         refutes="it never does",
         experiment=simoncelli.one_disk_a_call,
