@@ -23,7 +23,7 @@ from blockops.management.wish import Wish
 from blockops.steps import Phase, Step, Steps
 from proposals.claims.page import answers
 from proposals.group_snapshot import management as group_management
-from tests.quality.bugs_commands import commit_before_the_last_prepare
+from tests.quality.bugs_commands import commit_before_the_last_prepare, no_drain
 
 Patch = pytest.MonkeyPatch
 
@@ -116,6 +116,8 @@ PLANTED = [
     Changed("A2", CONFIRMED, REFUTED, mirror_that_forgets_its_target),
     Changed("A3", CONFIRMED, REFUTED, frozen_snapshots_with_other_clusters),
     Changed("A4", CONFIRMED, REFUTED, commit_before_the_last_prepare),
+    Changed("F3", CONFIRMED, INCONCLUSIVE, no_drain),
+    Changed("A6", CONFIRMED, REFUTED, commit_before_the_last_prepare),
     Changed("A7", CONFIRMED, INCONCLUSIVE, drain_that_waits_for_the_queue),
 ]
 
