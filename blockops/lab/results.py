@@ -177,8 +177,8 @@ class Claim:
     """A sentence of the wiki page about one *design*, with what its experiment found.
 
     *says* paraphrases it, *side*: whether it stands there as an advantage or as a disadvantage; *asks* is
-    the experiment, *confirms* and *refutes* are the conditions that decide.  *sentence* is computed, from
-    *figures* among other things; *cases* can be replayed.
+    the experiment, *confirms* and *refutes* are the conditions that decide, empty where nothing can.
+    *sentence* is computed, from *figures* among other things; *cases* can be replayed.
     """
 
     id: str

@@ -61,8 +61,8 @@ def cost(contestant: Contestant, use_case: UseCase) -> Cost | None:
 
 
 def costs() -> tuple[Cost, ...]:
-    """Measure every contestant in every use case that it can express."""
-    asked = ((contestant, use_case) for contestant in contestants() for use_case in USE_CASES.values())
+    """Measure every contestant in every use case that it can express, use case after use case."""
+    asked = ((contestant, use_case) for use_case in USE_CASES.values() for contestant in contestants())
     return tuple(found for one in asked if (found := cost(*one)) is not None)
 
 

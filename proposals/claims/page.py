@@ -16,7 +16,8 @@ MIGRATE = partial(Statement, design="drive-migrate")
 TRANSACTION = partial(Statement, design="transaction")
 FREEZE = partial(Statement, design="freeze")
 FOR, AGAINST = "advantage", "disadvantage"
-NOTHING = "nothing that can be run"
+NOTHING = ""
+"""No condition: what the sentence is about cannot be run."""
 
 _ALL = (
     GROUP(

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from blockops.lab.results import Answer, Claim
+from blockops.lab.results import Claim
 from proposals.claims.page import answers
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
@@ -14,9 +14,8 @@ def table(claims: Iterable[Claim]) -> str:
     """Each claim with its answer, what would have confirmed it and what would have refuted it."""
     lines = ["| | the page says | answer | confirmed if | refuted if |", "| --- | --- | --- | --- | --- |"]
     for claim in claims:
-        historical = claim.answer is Answer.HISTORICAL
-        confirms, refutes = ("–", "–") if historical else (claim.confirms, claim.refutes)
-        lines.append(f"| {claim.id} | {claim.says} | {claim.answer.value} | {confirms} | {refutes} |")
+        conditions = f"{claim.confirms or '–'} | {claim.refutes or '–'}"
+        lines.append(f"| {claim.id} | {claim.says} | {claim.answer.value} | {conditions} |")
     return "\n".join(lines)
 
 

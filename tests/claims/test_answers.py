@@ -43,6 +43,7 @@ def test_every_claim_that_was_run_shows_its_figures_and_one_sentence(claims: tup
     for claim in claims:
         assert claim.sentence.endswith("."), claim.id
         assert claim.figures or claim.asks == "none", claim.id
+        assert (claim.answer is Answer.HISTORICAL) == (not claim.confirms) == (not claim.refutes), claim.id
 
 
 def test_every_case_of_a_claim_can_be_replayed(claims: tuple[Claim, ...]) -> None:
