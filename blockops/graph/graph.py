@@ -12,6 +12,7 @@ from blockops.errors import BlockError, ImageError
 from blockops.graph.blkmirror import MirrorNode
 from blockops.graph.change import Plan
 from blockops.graph.node import ImageNode, Node
+from blockops.graph.tracking import TrackingNode
 
 # Every image of a chain takes its part of Python's stack when a read passes through it: 250 of them would
 # overflow it.  libvirt draws the line here too.
@@ -89,9 +90,12 @@ def reading_path(node: Node | None) -> Iterator[Node]:
 
 
 def mirrors_of(node: Node) -> tuple[str, ...]:
-    """Return the images (absolute names) that writes to *node* go to besides its source, outermost first."""
+    """Return the images (absolute names) that writes to *node* go to besides its source, outermost first.
+
+    Those of a job's target go there as soon as the job comes to them.
+    """
     targets = []
-    while isinstance(node, MirrorNode):
+    while isinstance(node, MirrorNode | TrackingNode):
         targets.append(node.target.source.path)
         node = node.upper
     return tuple(targets)

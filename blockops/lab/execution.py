@@ -2,7 +2,8 @@
 
 Two sides take turns as the world's schedule says.  The *operation* side is the command that the
 hypervisor is carrying out or else, while no command runs, the management program.  The *guest* side is
-its lanes, one step each in turn.  Nothing else decides who runs: no clock, no chance.
+its lanes, one step each in turn.  After each step of the operation each job takes one, and at the end the
+jobs go on until none has anything to do.  Nothing else decides who runs: no clock, no chance.
 
     before     the guest works alone; nothing is counted yet
     operation  management begins; host operations and steps are counted, the fault is armed
@@ -27,6 +28,7 @@ from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.results import Event
 from blockops.lab.world import MANAGEMENT, initial_disk
+from blockops.machine import Background
 from blockops.management.contestant import Inexpressible
 from blockops.management.desk import Answer, Desk, Lost, Replied
 from blockops.steps import Phase, Step, Steps
@@ -41,8 +43,12 @@ def digests(disk: MemoryDisk) -> dict[str, bytes]:
 PATIENCE = 40
 """Turns without progress after which everybody waits for somebody: the case has come to rest."""
 
+JOBS_END = 400
+"""Steps that each job has at the end: one that tries again and again without success is left alone then."""
 
-Moment: TypeAlias = tuple[int, int, int, int, int, int, int, tuple[str | None, ...]]
+Tops: TypeAlias = tuple[str | None, ...]
+
+Moment: TypeAlias = tuple[int, int, int, int, int, int, int, Tops]
 """What a kill leaves behind: two kills at equal moments of one run are the same case."""
 
 
@@ -119,6 +125,7 @@ class Execution:
             if not self._busy() or self._idle > PATIENCE:
                 break
             self._step_operation()
+            self._step_jobs()
             self.operation_steps += 1
             fault, idle = self.case.fault, self._idle > 0
             for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=idle)):
@@ -126,12 +133,17 @@ class Execution:
 
     def _after(self) -> None:
         for _ in range(self.case.world.workload.after):
+            self._step_jobs()
             self._step_guest()
         if self.hypervisor is not None:
             self.hypervisor.guest.active = False
         self._idle = 0
         while self._idle <= PATIENCE and not all(runner.ended for runner in self._rotation):
+            self._step_jobs()
             self._step_guest()
+        for _ in range(JOBS_END):
+            if not self._step_jobs():
+                break
 
     def _busy(self) -> bool:
         return self._management is not None or self._command is not None
@@ -160,6 +172,39 @@ class Execution:
                 self.evidence.gate_closed = self.hypervisor.gate_closed()
             self._say("hypervisor", step)
         self._mirrors.look(self.evidence.history.time)
+
+    def _step_jobs(self) -> bool:
+        """Let each job take one step; return whether one of them did anything."""
+        jobs = () if self.hypervisor is None else tuple(self.hypervisor.machine.background)
+        stepped = [self._alive() and self._step_job(job) for job in jobs]
+        return any(stepped)
+
+    def _step_job(self, job: Background) -> bool:
+        assert self.hypervisor is not None
+        self.clock.actor = "job"
+        before = self.hypervisor.faces()
+        try:
+            step = job.step()
+        except ProcessKilled:
+            self.kill()
+            return True
+        self._mirrors.look(self.evidence.history.time)
+        if self._exchange is not None:
+            self._leave_out(self._exchange, before, self.hypervisor.faces())
+        if step is None:
+            return False
+        if step.waits_for is None:
+            self._idle = 0
+        self._say("job", step)
+        return True
+
+    def _leave_out(self, exchange: Exchange, before: Tops, after: Tops) -> None:
+        """What a job has done to a device while a command ran, the command has not done."""
+        if before != after:
+            exchange.before = tuple(
+                new if new != old else known
+                for known, old, new in zip(exchange.before, before, after, strict=True)
+            )
 
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1

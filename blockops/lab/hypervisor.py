@@ -111,7 +111,13 @@ class Hypervisor:
             if device.holds
         ]
         held += [f"{device.name} has a request in flight" for device in devices if device.in_flight]
-        reserved = [f"{device.name} is reserved by {device.user}" for device in devices if device.user]
+        # Where a job is at work the device is mirrored, and that says it already.
+        at_work = [job.device for job in self.machine.background]
+        reserved = [
+            f"{device.name} is reserved by {device.user}"
+            for device in devices
+            if device.user and device.name not in at_work
+        ]
         return Rest(tuple(held), tuple(reserved), self._stray_handles())
 
     def _stray_handles(self) -> tuple[str, ...]:

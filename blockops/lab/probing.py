@@ -2,7 +2,9 @@
 
 The probe is a plain `blockdev-snapshot-sync` to a name that nobody has used, over a connection of its
 own, then a write and a flush of the guest and a read of what it wrote.  It runs when everything else is
-known, on a disk that the evidence no longer looks at, so that it disturbs no other law.
+known, on a disk that the evidence no longer looks at, so that it disturbs no other law.  A device that a
+job works on refuses other commands by design: of it only the guest is tried (a job that nobody wants is
+the law *released*'s business).
 """
 
 from collections.abc import Iterator
@@ -23,12 +25,15 @@ _MARK = b"the machine goes on".ljust(SECTOR, b".")
 def probe(hypervisor: Hypervisor) -> tuple[tuple[str, str], ...]:
     """Try every device; return what did not succeed, as (sentence, sort), at most one for a device."""
     connection = hypervisor.connection.server.connect("probe")
-    found = (_tried(connection, device) for device in hypervisor.machine.devices.values())
+    busy = [job.device for job in hypervisor.machine.background]
+    found = (
+        _tried(connection, device, busy=device.name in busy) for device in hypervisor.machine.devices.values()
+    )
     return tuple(problem for problem in found if problem is not None)
 
 
-def _tried(connection: Connection, device: Device) -> tuple[str, str] | None:
-    problem = _snapshot_problem(connection, device.name)
+def _tried(connection: Connection, device: Device, *, busy: bool) -> tuple[str, str] | None:
+    problem = None if busy else _snapshot_problem(connection, device.name)
     if problem is not None:
         return f"a snapshot of {device.name} does not succeed: {problem}", "snapshot"
     problem = next(_guest_problems(device), None)

@@ -20,7 +20,7 @@ import attrs
 SCHEMA = 2
 """The version of the report's JSON form; raised when a reader of the old one would misread the new."""
 
-ACTORS = ("management", "hypervisor", "guest", "host", "fault")
+ACTORS = ("management", "hypervisor", "job", "guest", "host", "fault")
 """Who an event of a timeline belongs to, in the order in which the lanes are drawn."""
 
 World = dict[str, Any]

@@ -9,6 +9,7 @@ from blockops.errors import BlockError, HostError
 from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph, mirrors_of
 from blockops.host.memory import MemoryDisk, MemoryFile, MemoryFolder
+from blockops.jobs.job import run_jobs
 from blockops.lab.evidence import Shown
 from blockops.lab.laws.atomicity import state_of
 from blockops.machine import Machine
@@ -133,6 +134,7 @@ class Scene:
                 yield Step(Phase.SEND, command)
                 return Replied(False, None, "GenericError", "refused by the test")
             answer = yield from send(command, arguments)
+            run_jobs(self.machine)
             return Lost() if kind == "lost" else answer
 
         return troubled
@@ -172,7 +174,10 @@ class Scene:
             return None
 
     def stands_still(self) -> bool:
-        return any(device.holds or device.user for device in self.machine.devices.values())
+        """Whether a device is held back, or reserved by anybody but a job (which `mirrors_of` shows)."""
+        at_work = [job.device for job in self.machine.background]
+        devices = self.machine.devices.values()
+        return any(device.holds or (device.user and device.name not in at_work) for device in devices)
 
     def expectations(self, use_case: UseCase) -> list[Expectation]:
         return list(use_case.expectations(self.wishes))
