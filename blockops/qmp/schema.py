@@ -2,15 +2,15 @@
 
 An arguments class is an attrs class: its fields are the parameters (`snapshot_file` is spelt
 "snapshot-file"), a default makes one optional.  Types are str, int, bool, an enumeration of words,
-`X | None`, a tuple of one type, and other such classes.  cattrs is not used here: it converts (a number
-where a string is due), and a server must refuse.
+`X | None`, a tuple of one type, other such classes, and `OneOf` several.  cattrs is not used here: it
+converts (a number where a string is due), and a server must refuse.
 """
 
 import enum
 import functools
 import types
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, ClassVar, get_args, get_origin
 
 import attrs
 
@@ -21,6 +21,15 @@ from blockops.qmp.errors import (
     NotAnObject,
     UnexpectedParameter,
 )
+
+
+class OneOf:
+    """Base of an arguments class with the fields *type*, a word, and *data*, of the class that it stands for.
+
+    QAPI calls it a union.
+    """
+
+    variants: ClassVar[Mapping[str, type]]
 
 
 @functools.cache
@@ -55,12 +64,24 @@ def _parse_object(arguments: type, given: Mapping[str, object], prefix: str) -> 
         if name not in fields:
             raise UnexpectedParameter(prefix + str(name))
     values: dict[str, object] = {}
+    variant = _variant(arguments, given, prefix)
     for name, field in fields.items():
         if name in given:
-            values[field.name] = _parse_value(field.type, given[name], prefix + name)
+            wanted = variant if variant is not None and name == "data" else field.type
+            values[field.name] = _parse_value(wanted, given[name], prefix + name)
         elif field.default is attrs.NOTHING:
             raise MissingParameter(prefix + name)
     return arguments(**values)
+
+
+def _variant(arguments: type, given: Mapping[str, object], prefix: str) -> type | None:
+    """Return what the "data" of a `OneOf` is to be, where its type says so; None for other classes."""
+    if not issubclass(arguments, OneOf) or "type" not in given:
+        return None
+    word = _parse_word(str, given["type"], f"{prefix}type")
+    if word not in arguments.variants:
+        raise InvalidParameterValue(f"{prefix}type", str(word))
+    return arguments.variants[str(word)]
 
 
 def _parse_value(wanted: Any, value: object, name: str) -> object:
