@@ -15,7 +15,7 @@ from blockops.commands.images import Images
 from blockops.commands.pivot import Pivot
 from blockops.commands.profile import Mode, Profile
 from blockops.device import drain, resume
-from blockops.errors import DeviceIOError, OpenFileFailed, UnsupportedFeature
+from blockops.errors import DeviceInUse, DeviceIOError, InvalidRequest, OpenFileFailed, UnsupportedFeature
 from blockops.graph.change import Append
 from blockops.graph.formats import known_format
 from blockops.graph.node import ImageNode
@@ -93,6 +93,22 @@ def snapshot_action(
         user=user,
         flushes=flushes,
     )
+
+
+def refuse_repetitions(machine: Machine, entries: Sequence[SnapshotSync]) -> None:
+    """Check every device of a list of snapshots and raise if one, or a file, is named twice (hardened)."""
+    devices: set[str] = set()
+    paths: set[str] = set()
+    for entry in entries:
+        machine.idle_device(entry.device)
+        path = machine.host.resolve(entry.snapshot_file)
+        if entry.device in devices:
+            raise DeviceInUse(entry.device, "an earlier entry of the list")
+        if path in paths:
+            cause = InvalidRequest(path, "an earlier entry of the list names it as well")
+            raise OpenFileFailed(entry.snapshot_file, entry.device, cause)
+        devices.add(entry.device)
+        paths.add(path)
 
 
 def snapshot_sync(machine: Machine, profile: Profile, wanted: SnapshotSync) -> Steps[None]:

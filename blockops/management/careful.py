@@ -153,11 +153,11 @@ def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -
     yield from attempt(desk.note("undo", moved=list(moved), stayed=list(stayed)))
     gone = [move.device for move in moves if move.device not in stayed]
     unused = [move.new.path for move in moves if move.device in stayed and move.new.path not in live.used]
-    yield from _delete(desk, [*unused, *(() if gone else leftovers)])
+    yield from delete_all(desk, [*unused, *(() if gone else leftovers)])
     return gone
 
 
-def _delete(desk: Desk, paths: Sequence[str]) -> Steps[None]:
+def delete_all(desk: Desk, paths: Sequence[str]) -> Steps[None]:
     """Delete those that are there, whatever becomes of the others; then name all that could not go."""
     failures: dict[str, BlockError] = {}
     for path in paths:
@@ -203,7 +203,7 @@ def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
         )
         left += [] if there else [disk]
     yield from _record_left(desk, left)
-    yield from _delete(desk, [path for d in wish.disks if d not in left for path in _all_but(d, sources)])
+    yield from delete_all(desk, [path for d in wish.disks if d not in left for path in _all_but(d, sources)])
     names = ", ".join(disk.device for disk in left)
     raise GaveUp(f"not reopened on the source: {names}" if left else "all disks are on the source", why)
 

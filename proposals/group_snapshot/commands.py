@@ -5,20 +5,19 @@ whole machine is drained, and a failure leaves every file that it made.  Hardene
 guest runs, drains only for flush and pivot, and removes what it made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
 from blockops.commands.action import Action, commit_all, prepare_all, switch_all
 from blockops.commands.profile import Profile
-from blockops.commands.snapshot import snapshot_action
+from blockops.commands.snapshot import refuse_repetitions, snapshot_action
 from blockops.device import drain, resume
-from blockops.errors import DeviceInUse, InvalidRequest, OpenFileFailed
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Event, by_name
 from blockops.qmp.shared import plain_resize, plain_snapshot, query_command
 from blockops.steps import Steps
-from proposals.group_snapshot.arguments import GroupSnapshotSync, SnapshotDev
+from proposals.group_snapshot.arguments import GroupSnapshotSync
 
 
 @attrs.define(eq=False)
@@ -81,19 +80,3 @@ class GroupSnapshotCommands:
         return [
             snapshot_action(self.machine, self.profile, entry, flushes=as_posted) for entry in wanted.devlist
         ]
-
-
-def refuse_repetitions(machine: Machine, entries: Sequence[SnapshotDev]) -> None:
-    """Check every device of the list and raise if one, or a file, is named twice."""
-    devices: set[str] = set()
-    paths: set[str] = set()
-    for entry in entries:
-        machine.idle_device(entry.device)
-        path = machine.host.resolve(entry.snapshot_file)
-        if entry.device in devices:
-            raise DeviceInUse(entry.device, "an earlier entry of the list")
-        if path in paths:
-            cause = InvalidRequest(path, "an earlier entry of the list names it as well")
-            raise OpenFileFailed(entry.snapshot_file, entry.device, cause)
-        devices.add(entry.device)
-        paths.add(path)

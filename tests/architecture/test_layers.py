@@ -24,7 +24,7 @@ def names_in(layers: list[str]) -> list[str]:
 
 
 PICTURE = next(contract["layers"] for contract in CONTRACTS if contract["id"] == "picture")
-PROPOSALS = ("group_snapshot", "drive_migrate", "transaction", "freeze")
+PROPOSALS = ("group_snapshot", "drive_migrate", "transaction", "freeze", "merged_transaction")
 INSIDE = {
     contract["containers"][0]: names_in(contract["layers"])
     for contract in CONTRACTS

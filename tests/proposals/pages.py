@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.jobs import state as jobs
 from blockops.machine import Machine
 from blockops.management.contestant import Entry
 from blockops.qmp.command import Command
@@ -36,6 +37,7 @@ STATES: Mapping[str, Table] = {
     "transaction": transaction.TABLE,
     "freeze": freeze.TABLE,
     "recorded-transaction": recorded.TABLE,
+    "merged-transaction": jobs.TABLE,
 }
 
 
@@ -72,8 +74,9 @@ def members(arguments: type, extensions: tuple[str, ...], prefix: str = "") -> l
         name = prefix + field.name.replace("_", "-")
         mark = "" if field.default is attrs.NOTHING else "?"
         named.append(f"`{name}{mark}{'+' if name in extensions else ''}`")
+        items = "[]" if typing.get_origin(field.type) is tuple else ""
         for inner in filter(attrs.has, typing.get_args(field.type)):
-            named += members(inner, extensions, f"{name}[].")
+            named += members(inner, extensions, f"{name}{items}.")
     return named
 
 

@@ -101,6 +101,14 @@ def reference_script(name: str) -> list[Message]:
             freezes: list[Message] = [{"execute": "blockdev-freeze"} | device for device in around]
             thaws: list[Message] = [{"execute": "blockdev-unfreeze"} | device for device in around]
             return [*freezes, *snapshots, *thaws, reopen(1, "/vm/s1")]
+        case "merged-transaction":
+            actions = [{"type": m["execute"], "data": m["arguments"]} for m in snapshots]
+            copy = {"device": "d0", "target": "/vm/m0", "sync": "full"}
+            return [
+                {"execute": "transaction", "arguments": {"actions": actions}},
+                {"execute": "drive-mirror", "arguments": copy},
+                {"execute": "block-job-cancel", "arguments": {"device": "d0"}},
+            ]
         case "stop-cont":
             return [{"execute": "stop"}, *snapshots, {"execute": "cont"}]
         case _:

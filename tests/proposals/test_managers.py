@@ -32,7 +32,8 @@ def test_the_contestants_have_the_ids_of_the_lab() -> None:
     of_page = [f"{p}.{profile.value}.{m.value}" for p in pages for profile in Profile for m in Manager]
     baselines = [f"{name}.as-posted.{manager.value}" for name in BASELINES for manager in Manager]
     ours = [f"recorded-transaction.hardened.{manager.value}" for manager in Manager]
-    assert list(CONTESTANTS) == of_page + ours + baselines
+    merged = [f"merged-transaction.{profile.value}.{m.value}" for profile in Profile for m in Manager]
+    assert list(CONTESTANTS) == of_page + ours + merged + baselines
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)

@@ -29,6 +29,10 @@ ALL = [
 PAIRS = [pytest.param(*pair, id=f"{pair[0].id}/{pair[1].id}") for pair in ALL]
 CAREFUL = [param for param, pair in zip(PAIRS, ALL, strict=True) if pair[0].manager is Manager.CAREFUL]
 NO_WAY_BACK = ("naive-loop", "stop-cont", "group-snapshot-v1")
+NO_WAY_BACK_FROM = {("merged-transaction", "mixed")}
+"""Where a later command can fail when earlier snapshots are there, and no command takes a snapshot back."""
+UNRECORDED = ("drive-migrate", "transaction", "merged-transaction")
+"""Designs in which the guest goes on on the new image before management can write that down."""
 
 # --------------------------------------------------------------------------- one command is not obeyed
 
@@ -89,6 +93,8 @@ def test_after_a_refused_command_a_careful_manager_leaves_no_file(
 ) -> None:
     for scene, error in troubled(contestant, use_case, "refused"):
         if error is None or contestant.entry.id in NO_WAY_BACK:
+            continue
+        if (contestant.entry.id, use_case.id) in NO_WAY_BACK_FROM:
             continue
         remaining = {f.path for one in scene.expectations(use_case) for f in one.may_remain_after_error}
         if use_case.id == "give-up":
@@ -167,7 +173,7 @@ def test_after_a_crash_a_careful_restart_finds_what_the_guest_flushed(
         taken = sum(write_everywhere(scene, written) for _ in itertools.islice(program, step))
         scene.host.close_all()
         scene.silent = True
-        if switched_unrecorded(scene) and contestant.entry.id in ("drive-migrate", "transaction"):
+        if switched_unrecorded(scene) and contestant.entry.id in UNRECORDED:
             continue
         desk = scene.desk()
         images = recovered(scene, desk, use_case)

@@ -11,6 +11,7 @@ from proposals.baselines.stop_cont import StopContCommands
 from proposals.drive_migrate import DriveMigrateCommands
 from proposals.freeze import FreezeCommands
 from proposals.group_snapshot import GroupSnapshotCommands
+from proposals.merged_transaction import MergedTransactionCommands
 from proposals.transaction import TransactionCommands
 
 PROPOSALS: dict[str, Callable[[Machine, Profile], Proposal]] = {
@@ -18,6 +19,7 @@ PROPOSALS: dict[str, Callable[[Machine, Profile], Proposal]] = {
     "drive-migrate": DriveMigrateCommands,
     "transaction": TransactionCommands,
     "freeze": FreezeCommands,
+    "merged-transaction": MergedTransactionCommands,
     "naive-loop": NaiveLoopCommands,
     "stop-cont": StopContCommands,
 }
