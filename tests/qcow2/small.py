@@ -35,3 +35,9 @@ def new(*, size: int = SIZE, version: int = 3, backing: Reads | None = None) -> 
     file.flush()
     file.changes.clear()
     return file, Qcow2Image.open(file, writable=True, backing=backing)
+
+
+def take_new_clusters_from(image: Qcow2Image, offset: int) -> None:
+    """Let new clusters come from *offset* on, as if everything before it had been in use once."""
+    image._refcounts._next = offset // image.header.geometry.cluster_size
+    image._refcounts._placed = True

@@ -22,6 +22,7 @@ from blockops.qcow2.image import Qcow2Image
 from blockops.units import SECTOR
 from tests.qcow2.files import BytesFile, Change, Failure, apply, sectors
 from tests.qcow2.guest import Step, expect, pattern, perform, steps
+from tests.qcow2.small import take_new_clusters_from
 
 SIZE = 200 * SECTOR
 # One refcount table of 512 bytes counts 8 MiB of such clusters: what comes after makes it grow.
@@ -101,7 +102,10 @@ def begin(world: World) -> tuple[BytesFile, Qcow2Image, bytearray]:
     file.flush()
     file.changes.clear()
     model = bytearray(BASE.data.ljust(SIZE, b"\0") if world.backed else bytes(SIZE))
-    return file, Qcow2Image.open(file, writable=True, backing=backing), model
+    image = Qcow2Image.open(file, writable=True, backing=backing)
+    if world.file_end:
+        take_new_clusters_from(image, world.file_end)
+    return file, image, model
 
 
 def assert_sound(file: BytesFile, *, leaks: bool) -> None:

@@ -14,7 +14,7 @@ from blockops.qcow2.image import Qcow2Image
 from blockops.qcow2.refcounts import Refcounts
 from tests.qcow2.files import BytesFile, Failure
 from tests.qcow2.guest import pattern
-from tests.qcow2.small import CLUSTER, SIZE, Reads, new
+from tests.qcow2.small import CLUSTER, SIZE, Reads, new, take_new_clusters_from
 
 
 def fail_the_next_flush(file: BytesFile) -> None:
@@ -259,6 +259,7 @@ def test_a_refcount_table_that_could_not_grow_stays_as_it_was(monkeypatch: pytes
     create(file, size=SIZE, cluster_size=512)
     file.truncate((8 << 20) - 1024)
     image = Qcow2Image.open(file, writable=True)
+    take_new_clusters_from(image, file.size())
     broken = HostError("read", file.path, errno.EIO)
     with monkeypatch.context() as patch:
         patch.setattr(Refcounts, "allocate_contiguous", mock.Mock(side_effect=broken))
