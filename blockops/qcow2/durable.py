@@ -2,12 +2,14 @@
 
 A failed flush may have dropped the dirty pages, and the host will not report it twice: a later flush
 that succeeds says nothing about them (reference: PostgreSQL's "fsyncgate", QEMU's file-posix).  So every
-write since the last good flush is remembered, and written again after a bad one.  The memory is bounded:
-beyond `REMEMBERED` bytes it is given up, and then a bad flush is final: no later one reports success.
+write since the last good flush is remembered, and written again after a bad one; where that fails as well,
+reads are answered from the memory until it succeeds.  The memory is bounded: beyond `REMEMBERED` bytes it
+is given up, and then a bad flush is final: no later one reports success, and reads show what the host has.
 """
 
 import contextlib
 import errno
+from collections.abc import Callable
 from functools import partial
 
 from blockops.errors import BlockError, Effect, HostError
@@ -29,7 +31,8 @@ class DurableFile:
         self._file = file
         self.path = file.path
         # Bound here and not a method: every read of a guest comes this way.
-        self.read = partial(read_exactly, file)
+        self._plain_read = partial(read_exactly, file)
+        self.read: Callable[[int, int], bytes] = self._plain_read
         self.end = file.size()
         self.pending = False
         self._flushed = False
@@ -88,6 +91,7 @@ class DurableFile:
 
     def _doubt(self) -> None:
         self._suspect = True
+        self.read = self._doubtful_read
         # At once, so that reads through this handle see what was written; failing that, the next flush must.
         with contextlib.suppress(BlockError):
             self._write_again()
@@ -98,3 +102,14 @@ class DurableFile:
         for (offset, _), data in self._unsure.items():
             write_fully(self._file, offset, data)
         self._suspect = False
+        self.read = self._plain_read
+
+    def _doubtful_read(self, offset: int, length: int) -> bytes:
+        """Read, but what may have been dropped, as it was written: later writes lie over earlier ones."""
+        found = bytearray(self._plain_read(offset, length))
+        end = offset + len(found)
+        for (start, _), data in self._unsure.items():
+            first, last = max(start, offset), min(start + len(data), end)
+            if first < last:
+                found[first - offset : last - offset] = data[first - start : last - start]
+        return bytes(found)
