@@ -1,5 +1,6 @@
 """The claims about freeze and unfreeze (Anthony Liguori)."""
 
+import re
 from collections.abc import Callable
 from itertools import islice
 
@@ -276,6 +277,7 @@ def cannot_match_it() -> Found:
     frozen = counted(trials("freeze.as-posted.careful/group-snapshot-2", DEATH), "released")
     worse = [what for what in HARM if len(freeze[what]) > len(group[what])]
     better = [what for what in HARM if len(freeze[what]) < len(group[what])]
+    killed = [case for case in freeze["half changed"].having if re.search(DEATH, case)]
     told = "; ".join(
         f"{what}: freeze {_share(freeze[what])}, group snapshot {_share(group[what])}" for what in HARM
     )
@@ -283,11 +285,12 @@ def cannot_match_it() -> Found:
         confirms=bool(worse) and not better,
         refutes=not worse,
         sentence=(
-            f"Each under its careful manager, hardened, every operation and step broken: {told}. As "
-            f"posted, a "
-            f"manager's death leaves disks frozen for good in {_share(frozen)}."
+            f"Each under its careful manager, hardened, every operation and step broken: {told}. Of "
+            f"the first, {len(killed)} come of a manager's death; as posted such a death leaves disks frozen "
+            f"for good in {_share(frozen)} cases."
         ),
         figures={f"{name}, {what}": len(found) for name in harm for what, found in harm[name].items()}
+        | {"freeze, half changed by a manager's death": len(killed)}
         | {"freeze, as posted, frozen for good": len(frozen)},
         cases=(*(case for what in worse for case in freeze[what].first), *frozen.first),
     )

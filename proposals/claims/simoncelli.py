@@ -90,7 +90,9 @@ def tailored() -> Found:
             f"{', '.join(missing) or 'none'}; transaction {len(reached['transaction'])}, freeze "
             f"{len(reached['freeze'])}, group snapshot {len(reached['group-snapshot'])}. It takes "
             f"{members['drive-migrate']} arguments; no other command of the page takes more than "
-            f"{max(number for name, number in members.items() if name != 'drive-migrate')}."
+            f"{max(number for name, number in members.items() if name != 'drive-migrate')}. "
+            f"Given the disk's own image as its new one it {_shoehorned(Profile.AS_POSTED)} as posted and "
+            f"{_shoehorned(Profile.HARDENED)} hardened."
         ),
         figures={f"{name}: shapes": len(found) for name, found in reached.items()}
         | {"drive-migrate alone: shapes": len(alone)}
@@ -118,18 +120,36 @@ def _alone(shape: str) -> bool:
 
 
 def _shows(design: str, script: list[Message], wanted: str) -> bool:
-    made = _prepared()
-    entry = next(entry for entry in PAGE if entry.id == design)
-    connection = Server(entry.make(made.machine, Profile.HARDENED)).connect("client")
-    for name, arguments in script:
-        if "error" in run(connection.execute({"execute": name, "arguments": arguments})):
-            return False
+    made = _prepared(Profile.HARDENED)
+    if not _carried_out(made, Profile.HARDENED, design, script):
+        return False
     shown = made.tops()[0] or ""
     return shown == wanted or (wanted == "+mirror" and shown.endswith(wanted) and not shown.startswith(OLD))
 
 
-def _prepared() -> Bench:
-    made = bench(Profile.HARDENED, devices=1)
+def _carried_out(made: Bench, profile: Profile, design: str, script: list[Message]) -> bool:
+    """Send the messages to a design's server; return whether every one was answered with success."""
+    entry = next(entry for entry in PAGE if entry.id == design)
+    connection = Server(entry.make(made.machine, profile)).connect("client")
+    return not any(
+        "error" in run(connection.execute({"execute": name, "arguments": arguments}))
+        for name, arguments in script
+    )
+
+
+def _shoehorned(profile: Profile) -> str:
+    """Name the disk's own image as the new one: tell whether that mirrors, and at what price."""
+    made = _prepared(profile)
+    if not _carried_out(made, profile, "drive-migrate", SCRIPTS["drive-migrate"]["mirror"][-1]):
+        return "is refused"
+    twice = "twice" if OLD in made.clock.doubled else "once"
+    return (
+        f"mirrors, with that file open {twice}" if made.tops()[0] == SHAPES["mirror"] else "does not mirror"
+    )
+
+
+def _prepared(profile: Profile) -> Bench:
+    made = bench(profile, devices=1)
     made.make(NEW, backing=OLD)
     made.make(TARGET, backing="/vm/dst/d0.qcow2")
     return made
