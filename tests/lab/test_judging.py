@@ -16,7 +16,7 @@ SETTINGS = (
     "transaction.hardened.careful/group-snapshot-2",
     "freeze.hardened.naive/group-snapshot-2",
 )
-GROUPS = frozenset({"eio", "edquot", "emfile", "enospc", "enoent", "torn", "kill"})
+GROUPS = frozenset({"eio", "edquot", "emfile", "enospc", "enoent", "torn", "dropped", "kill"})
 
 
 @pytest.mark.parametrize("name", SETTINGS)
