@@ -1,7 +1,11 @@
-"""Everybody who is compared: the page's four proposals, the design of our own, what QEMU shipped, then the
-baselines.
+"""Everybody who is compared: the page's four proposals, the design of our own, what QEMU shipped, the
+baselines, and whom other packages bring.
 """
 
+from functools import cache
+
+from blockops.errors import InvalidRequest
+from blockops.lab.plugins import plugged_in
 from blockops.management.contestant import Contestant, Entry, Manager
 from proposals.baselines.entry import ENTRIES as BASELINES
 from proposals.drive_migrate.entry import ENTRY as DRIVE_MIGRATE
@@ -23,11 +27,24 @@ ENTRIES: tuple[Entry, ...] = (
 """Those of the page in its order, then the others."""
 
 
+@cache
+def _everybody() -> tuple[Entry, ...]:
+    everybody = list(ENTRIES)
+    for entry in plugged_in().entries:
+        if entry.id in {known.id for known in everybody}:
+            raise InvalidRequest(f"contestant '{entry.id}'", "two packages bring one of that name")
+        everybody.append(entry)
+    return tuple(everybody)
+
+
 def contestants() -> tuple[Contestant, ...]:
-    """Return every entry in each of its profiles under each manager."""
+    """Return every entry in each of its profiles under each manager, those of other packages last.
+
+    With them comes all else that other packages bring; raises `UnusablePlugIn`.
+    """
     return tuple(
         Contestant(entry, profile, manager)
-        for entry in ENTRIES
+        for entry in _everybody()
         for profile in entry.profiles
         for manager in Manager
     )

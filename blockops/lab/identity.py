@@ -14,6 +14,7 @@ import cattrs
 
 from blockops.lab.given import chain_of
 from blockops.lab.plan import Settings
+from blockops.lab.plugins import plugged_in
 from blockops.lab.store import RunKey
 from blockops.management.contestant import Contestant
 
@@ -29,7 +30,8 @@ def run_key(settings: Settings, contestants: Iterable[Contestant]) -> RunKey:
         "contestants": [contestant.id for contestant in contestants],
         "images": [_state(path) for given, _ in settings.images for path in chain_of(given)],
     }
-    packages = sorted({"blockops", *(package_of(contestant) for contestant in contestants)})
+    taking_part = (package_of(contestant) for contestant in contestants)
+    packages = sorted({"blockops", *taking_part, *plugged_in().modules})
     sources = [_digest(path.read_bytes()) for name in packages for path in _sources(name)]
     return RunKey(_of(asked), _of([packages, sources, versions()]))
 
@@ -55,7 +57,8 @@ def _state(path: str) -> list[str | int]:
 def versions() -> dict[str, str]:
     """Return what took part, by version."""
     names = ("blockops", "hypothesis", "attrs")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    ours = {name: version(name) for name in names}
+    return {"python": platform.python_version(), **ours, **plugged_in().versions}
 
 
 def _of(plain: object) -> str:

@@ -90,10 +90,7 @@ def _violations(parts: list[Part]) -> tuple[Violation, ...]:
 
 def _by_rank(item: tuple[tuple[str, str], Broken]) -> tuple[int, int, str]:
     (law, sort), broken = item
-    return broken.rank, _ORDER[law], sort
-
-
-_ORDER = {law.id: number for number, law in enumerate(LAWS)}
+    return broken.rank, [known.id for known in LAWS].index(law), sort
 
 
 def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: str, count: int) -> Violation:

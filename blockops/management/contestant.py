@@ -40,11 +40,21 @@ class Inexpressible:
     reason: str
 
 
+NOBODY_WROTE_IT = Inexpressible("nobody has written a program for it, so nothing is known")
+
+_BROUGHT: dict[tuple[str, str], Mapping[Manager, Program]] = {}
+
+
+def register(use_case: str, programs: Mapping[str, Mapping[Manager, Program]]) -> None:
+    """Add the programs, by the design's id, that came with a use case of somebody else's."""
+    _BROUGHT.update({(use_case, design): by_manager for design, by_manager in programs.items()})
+
+
 @attrs.frozen
 class Entry:
     """A proposal as the catalogue lists it.
 
-    *page*: whether it is one of the wiki page's four.  *programs* has every use case for every manager.
+    *page*: whether it is one of the wiki page's four.  *programs* has all our use cases for every manager.
     *recover* is what a new management process runs first: after the death of the one before, with its
     notes or without them, and after a crash of the hypervisor before the machine is started on what the
     configuration then names.
@@ -75,7 +85,9 @@ class Contestant:
 
     def program(self, use_case: str) -> Program | Inexpressible:
         """Return the program for *use_case*, or the reason why there is none."""
-        return self.entry.programs[self.manager][use_case]
+        known = self.entry.programs[self.manager]
+        brought = _BROUGHT.get((use_case, self.entry.id), {})
+        return known.get(use_case) or brought.get(self.manager) or NOBODY_WROTE_IT
 
     @property
     def recover(self) -> Program:

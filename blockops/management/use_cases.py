@@ -4,7 +4,9 @@ All of it is data that the laws read.  Every overlay and every target leaf is qc
 oVirt's), whatever the format of the image below.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -173,5 +175,21 @@ _TABLE = (
     ),
 )
 
-USE_CASES: Mapping[str, UseCase] = {use_case.id: use_case for use_case in _TABLE}
+_KNOWN = {use_case.id: use_case for use_case in _TABLE}
+
+USE_CASES: Mapping[str, UseCase] = MappingProxyType(_KNOWN)
 """All use cases by id, in the order in which a report shows them."""
+
+
+def register(use_case: UseCase) -> None:
+    """Add a use case of somebody else's; ValueError where its id is taken or cannot stand in a case id."""
+    if use_case.id in _KNOWN:
+        raise ValueError(f"there is a use case '{use_case.id}' already")
+    if not fit_for_a_case_id(use_case.id):
+        raise ValueError(f"'{use_case.id}' cannot stand in a case id")
+    _KNOWN[use_case.id] = use_case
+
+
+def fit_for_a_case_id(name: str) -> bool:
+    """Whether *name* is lower-case words joined by dashes, as the names in case ids are."""
+    return re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) is not None

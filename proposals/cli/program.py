@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from blockops.lab.plugins import plugged_in
 from proposals.cli.claims import claims_command
 from proposals.cli.compare import compare_command
 from proposals.cli.exits import guarded
@@ -35,7 +36,8 @@ Examples:
 )
 @click.version_option(version("blockops"), "-V", "--version", message="blockops %(version)s")
 def program() -> None:
-    """Hold the commands together."""
+    """Hold the commands together; what other packages bring is known before any option is read."""
+    plugged_in()
 
 
 program.add_command(compare_command)

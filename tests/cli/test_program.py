@@ -96,7 +96,7 @@ def test_a_drawn_world_is_looked_up_in_the_report(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}")
     assert_refused(run("replay", case, "--out", tmp_path), 4, "schema version None")
     empty = Results(versions={}, seed=0, settings={}, coverage=(), cells=(), violations=())
-    (tmp_path / "report.json").write_text(to_text(empty, LAWS))
+    (tmp_path / "report.json").write_text(to_text(empty, tuple(LAWS)))
     assert_refused(run("replay", case, "--out", tmp_path), 4, "abcdef12")
 
 

@@ -10,22 +10,36 @@ Operations and steps are counted from the moment at which management begins.  Le
 claimed: power loss, lost and late replies, unplugged devices, two faults of different sorts at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from blockops.lab.faults import host, management, pace, process, surroundings
 from blockops.lab.faults.fault import Family, Fault
 
-FAMILIES: tuple[Family, ...] = (
+_FAMILIES = [
     pace.FAMILY,
     surroundings.FAMILY,
     host.FAMILY,
     process.FAMILY,
     management.FAMILY,
-)
+]
+
+FAMILIES: Sequence[Family] = _FAMILIES
 """All families in the order in which a setting's space lists them: the simplest to read first."""
 
-GROUPS: Mapping[str, str] = {group: says for family in FAMILIES for group, says in family.groups.items()}
+_GROUPS = {group: says for family in FAMILIES for group, says in family.groups.items()}
+
+GROUPS: Mapping[str, str] = MappingProxyType(_GROUPS)
 """What `--fault` may choose from."""
+
+
+def register(family: Family) -> None:
+    """Add a family of somebody else's; ValueError where the name of one of its groups is taken."""
+    for group in family.groups:
+        if group in _GROUPS:
+            raise ValueError(f"there are faults '{group}' already")
+    _FAMILIES.append(family)
+    _GROUPS.update(family.groups)
 
 
 def parse_fault(text: str) -> Fault:

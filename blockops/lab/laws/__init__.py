@@ -4,7 +4,7 @@ A law is judged when the case has come to rest.  Its precondition decides whethe
 about it at all: a case that does not exercise a law never counts as held.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from blockops.lab.evidence import Evidence
 from blockops.lab.laws.atomicity import all_or_nothing, one_instant
@@ -15,7 +15,7 @@ from blockops.lab.laws.words import names_the_culprit, repeatable, truthful
 from blockops.lab.probing import PROBE_STEPS
 from blockops.lab.results import Law
 
-_JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
+_JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
     (
         Law(
             "all-or-nothing",
@@ -135,10 +135,20 @@ _JUDGED: tuple[tuple[Law, Callable[[Evidence], Judgement]], ...] = (
         ),
         progress,
     ),
-)
+]
 
-LAWS: tuple[Law, ...] = tuple(law for law, _ in _JUDGED)
+_LAWS = [law for law, _ in _JUDGED]
+
+LAWS: Sequence[Law] = _LAWS
 """All laws in the order in which a report shows them."""
+
+
+def register(law: Law, verdict: Callable[[Evidence], Judgement]) -> None:
+    """Add a law of somebody else's; ValueError where its id is taken."""
+    if any(known.id == law.id for known in _LAWS):
+        raise ValueError(f"there is a law '{law.id}' already")
+    _JUDGED.append((law, verdict))
+    _LAWS.append(law)
 
 
 def judge(evidence: Evidence) -> Mapping[str, Judgement]:
