@@ -142,10 +142,9 @@ def _shoehorned(profile: Profile) -> str:
     made = _prepared(profile)
     if not _carried_out(made, profile, "drive-migrate", SCRIPTS["drive-migrate"]["mirror"][-1]):
         return "is refused"
-    twice = "twice" if OLD in made.clock.doubled else "once"
-    return (
-        f"mirrors, with that file open {twice}" if made.tops()[0] == SHAPES["mirror"] else "does not mirror"
-    )
+    if made.tops()[0] != SHAPES["mirror"]:
+        return "does not mirror"
+    return f"mirrors with that file open {'twice' if OLD in made.clock.doubled else 'once'}"
 
 
 def _prepared(profile: Profile) -> Bench:
