@@ -2,12 +2,11 @@
 
 The disk is the durable part, names and contents; a folder is one process, with its handles and locks.
 Contents are shared until they differ (`pages`), so a fork is cheap.  Everything written is durable at
-once; what a crash may lose is the business of a wrapper.  A file may also be adopted: its content then
-is another `HostFile`'s, read where it lies and never written.
-
-Or it may be a volume, as storage hands them out: its size is fixed and its name is not ours.  Creating
-with *replace* opens it as it is; writing or truncating beyond its end is ENOSPC, truncating within it does
-nothing (all as Linux and QEMU treat block devices); unlinking or renaming it is EPERM (our choice).
+once; what a crash may lose is the business of a wrapper.
+A file may be adopted: its content is another `HostFile`'s, read where it lies and never written.  Or it may
+be a volume, as storage hands them out: its size is fixed, its name is not ours.  Creating with *replace*
+opens it as it is; writing or truncating beyond its end is ENOSPC, truncating within it does nothing (all as
+Linux and QEMU treat block devices); unlinking or renaming it is EPERM (our choice).
 """
 
 import errno
