@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from blockops.errors import BlockError, DeviceHasNoMedium, InvalidRequest, UndefinedError
+from blockops.errors import BlockError, DeviceHasNoMedium, DeviceNotFound, InvalidRequest, UndefinedError
 from blockops.graph.graph import Graph
 from blockops.graph.node import Node
 from blockops.steps import Phase, Step, Steps
@@ -84,13 +84,15 @@ class Device:
 
     *read_only*: the guest may not write.  *user*: who has reserved the device (a job, a transaction), or
     None; commands of others refuse it then.  *write_through*: there is no volatile write cache, every
-    write is forced (QEMU's cache=writethrough; discards are not).
+    write is forced (QEMU's cache=writethrough; discards are not).  *unplugged*: the machine no longer has
+    it, and every request fails.
     """
 
     name: str
     graph: Graph
     read_only: bool = False
     user: str | None = None
+    unplugged: bool = False
     in_flight: list[Request] = attrs.field(factory=list)
     queue: deque[Request] = attrs.field(factory=deque)
     holds: list[Hold] = attrs.field(factory=list)
@@ -115,7 +117,9 @@ class Device:
 
     def submit(self, request: Request) -> None:
         """Hand in a request: it starts, or queues while the gate is closed."""
-        if self.holds:
+        if self.unplugged:
+            self._fail(request)
+        elif self.holds:
             request.state = RequestState.QUEUED
             self.queue.append(request)
         else:
@@ -147,6 +151,14 @@ class Device:
         self.holds.remove(hold)
         while self.queue and not self.holds:
             self._start(self.queue.popleft())
+
+    def unplug(self) -> None:
+        """Fail what is in flight or queued, and all that is still to come."""
+        self.unplugged = True
+        for request in (*self.in_flight, *self.queue):
+            self._fail(request)
+        self.in_flight.clear()
+        self.queue.clear()
 
     def freeze(self) -> Steps[None]:
         """Hold back new requests and let those in flight finish; they queue, unbounded in time.
@@ -197,6 +209,9 @@ class Device:
     def flush(self) -> None:
         """Make every acknowledged write durable."""
         self.do(Request(Operation.FLUSH))
+
+    def _fail(self, request: Request) -> None:
+        request.state, request.error = RequestState.DONE, DeviceNotFound(self.name)
 
     def _start(self, request: Request) -> None:
         request.state = RequestState.IN_FLIGHT

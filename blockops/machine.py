@@ -33,7 +33,8 @@ class Machine:
     """Devices by name, in the order in which they were attached.
 
     *cluster_size*, in bytes, is what new overlays are made with (QEMU's default is 64 KiB).  *background*
-    is what goes on besides, oldest first.  *write_through*: devices have no volatile write cache.
+    is what goes on besides, oldest first.  *write_through*: devices have no volatile write cache.  While
+    the guest is *stopped* every device holds its requests back, one that is attached meanwhile, too.
     """
 
     host: HostFolder
@@ -43,6 +44,7 @@ class Machine:
     opening: Opening = Opening()
     background: list[Background] = attrs.field(factory=list)
     write_through: bool = False
+    stopped: bool = False
 
     def attach(
         self, name: str, filename: str | None, format: str | None = None, *, read_only: bool = False
@@ -60,7 +62,21 @@ class Machine:
                 del self.graph.tops[name]
                 raise
         self.devices[name] = device
+        if self.stopped:
+            device.close_gate(Hold.STOP)
         return device
+
+    def detach(self, name: str) -> None:
+        """Take a device away as if unplugged: its requests fail, its name is free, its images are closed.
+
+        An image stays open as long as another device or a plan needs it.  What a command has prepared for
+        the device takes no effect on it any more, and what went on in the background ends (our choice: a
+        surprise removal, nobody is asked).
+        """
+        self.device(name).unplug()
+        self.background = [work for work in self.background if work.device != name]
+        del self.devices[name], self.graph.tops[name]
+        self.graph.collect()
 
     def device(self, name: str) -> Device:
         """Return the device *name*, or raise `DeviceNotFound`."""
@@ -77,12 +93,18 @@ class Machine:
         return device
 
     def stop(self) -> None:
-        """Stop the guest: its requests queue."""
+        """Stop the guest: its requests queue.  A second time: nothing."""
+        if self.stopped:
+            return
+        self.stopped = True
         for device in self.devices.values():
             device.close_gate(Hold.STOP)
 
     def cont(self) -> None:
-        """Let the guest go on."""
+        """Let the guest go on; nothing where it is not stopped."""
+        if not self.stopped:
+            return
+        self.stopped = False
         for device in self.devices.values():
             device.open_gate(Hold.STOP)
 

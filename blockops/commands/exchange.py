@@ -80,7 +80,7 @@ class Exchange:
         self._old = None
 
     def _close(self) -> Steps[None]:
-        self.machine.graph.tops[self.device] = None
+        self.machine.graph.show(self.device, None)
         self.machine.graph.collect()
         yield Step(Phase.CLOSE, self.device)
 
@@ -89,7 +89,7 @@ class Exchange:
         how = attrs.evolve(opening(Profile.AS_POSTED), writable=writable)
         with naming(filename, self.device):
             node = open_node(self.machine.graph, self.machine.host, filename, format, how)
-        self.machine.graph.tops[self.device] = node
+        self.machine.graph.show(self.device, node)
         yield Step(Phase.OPEN, filename)
 
     def _reopen_old(self) -> Steps[None]:

@@ -74,6 +74,7 @@ class Pivot(abc.ABC):
                 yield Step(Phase.FLUSH, filename)
 
     def commit(self) -> Steps[None]:
+        self.machine.device(self.device)  # it may be gone since it was prepared
         for change in self.plan.commit():
             yield Step(Phase.PIVOT, change.device)
 

@@ -15,7 +15,14 @@ from blockops.commands.images import Images
 from blockops.commands.pivot import Pivot
 from blockops.commands.profile import Mode, Profile
 from blockops.device import drain, resume
-from blockops.errors import DeviceInUse, DeviceIOError, InvalidRequest, OpenFileFailed, UnsupportedFeature
+from blockops.errors import (
+    DeviceInUse,
+    DeviceIOError,
+    DeviceNotFound,
+    InvalidRequest,
+    OpenFileFailed,
+    UnsupportedFeature,
+)
 from blockops.graph.change import Append
 from blockops.graph.formats import known_format
 from blockops.graph.node import ImageNode
@@ -149,8 +156,8 @@ def create_for(machine: Machine, wanted: SnapshotSync) -> Steps[None]:
 
 
 def flush_ignoring_errors(machine: Machine, name: str) -> Steps[None]:
-    """Flush as the code of 2012 did that never looked at the result."""
+    """Flush as the code of 2012 did that never looked at the result; a device that is gone has none."""
     try:
         yield from flush_device(machine.device(name))
-    except DeviceIOError:
+    except (DeviceIOError, DeviceNotFound):
         yield Step(Phase.FLUSH, name)

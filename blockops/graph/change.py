@@ -102,9 +102,12 @@ class Plan:
         self.state = PlanState.COMMITTED
 
     def revert(self) -> None:
-        """Show again, in reverse order, what each device showed before; harmless before a commit."""
+        """Show again, in reverse order, what each device showed before; harmless before a commit.
+
+        A device that is gone meanwhile does not come back.
+        """
         for device, node in reversed(self._before):
-            self.graph.tops[device] = node
+            self.graph.show(device, node)
         for promoted, backing in reversed(self._hung):
             promoted.backing = backing
         self._before.clear()

@@ -43,6 +43,11 @@ class Graph:
         self.plans.append(plan)
         return plan
 
+    def show(self, device: str, node: Node | None) -> None:
+        """Let *device* show *node*; nothing where the device is gone."""
+        if device in self.tops:
+            self.tops[device] = node
+
     def opened(self, path: str) -> ImageNode | None:
         """Return the node that has the file *path* (absolute) open, if one has."""
         return next((node for node in self._open if node.path == path), None)

@@ -10,7 +10,6 @@ import attrs
 
 from blockops.commands.profile import Profile
 from blockops.commands.snapshot import flush_ignoring_errors
-from blockops.device import Hold
 from blockops.machine import Machine
 from blockops.qmp.command import Client, Command, Event, NoArguments, by_name
 from blockops.qmp.shared import plain_snapshot, query_command
@@ -36,23 +35,17 @@ class StopContCommands:
 
     def stop(self, client: Client, wanted: NoArguments) -> Steps[None]:
         """Hold every request back, wait for those in flight, flush."""
-        if not self._stopped:
-            self.machine.stop()
-        for device in self.machine.devices.values():
+        self.machine.stop()
+        for device in tuple(self.machine.devices.values()):
             yield from device.settled()
-        for name in self.machine.devices:
+        for name in tuple(self.machine.devices):
             yield from flush_ignoring_errors(self.machine, name)
 
     def cont(self, client: Client, wanted: NoArguments) -> Steps[None]:
         """Start what has queued."""
-        if self._stopped:
-            self.machine.cont()
+        self.machine.cont()
         yield Step(Phase.GATE, "guest")
 
     def disconnected(self, client: Client) -> Steps[None]:
         """Nothing: the guest stays as it is."""
         yield from ()
-
-    @property
-    def _stopped(self) -> bool:
-        return any(Hold.STOP in device.holds for device in self.machine.devices.values())

@@ -77,6 +77,8 @@ class FreezeCommands:
             yield Step(Phase.WAIT, "grace period")
         for name in self.freezes.frozen_by(client):
             self.freezes.move(name, Move.EXPIRE, client)
+            if name not in self.machine.devices:  # it was unplugged
+                continue
             self.machine.device(name).unfreeze()
             self.events.append(Event("BLOCKDEV_FREEZE_EXPIRED", {"device": name}))
             yield Step(Phase.GATE, name)

@@ -110,7 +110,8 @@ class TransactionCommands:
         """Make everything that is queued visible; after an error nothing is, and the transaction is over."""
         self.session.move(Move.COMMIT, client)
         try:
-            enrolled = in_order(self.machine, self._enrolled())
+            there = (name for name in self._enrolled() if name in self.machine.devices)
+            enrolled = in_order(self.machine, there)
             yield from switch_all(self.machine, enrolled, self.queue)
         finally:
             self._end(client)
@@ -136,7 +137,8 @@ class TransactionCommands:
 
     def _end(self, client: Client) -> None:
         for name in self._enrolled():
-            self.machine.device(name).user = None
+            if name in self.machine.devices:  # else it was unplugged
+                self.machine.device(name).user = None
         self.queue.clear()
         self.session.move(Move.END, client)
 
