@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from blockops.device import Hold
+from blockops.device import Hold, Operation, Request
 from blockops.errors import DeviceInUse, DeviceNotFound, HostError, InvalidBlockFormat
 from blockops.graph.change import Append
 from blockops.graph.formats import Opening
@@ -138,6 +138,47 @@ def test_an_error_of_closing_is_returned_and_the_rest_is_closed(machine: Machine
         ("/vm/a", errno.EIO)
     ]
     assert bench.handles() == []
+
+
+def test_what_an_unplugged_device_has_pending_fails_and_its_images_are_closed(
+    machine: Machine, bench: Bench
+) -> None:
+    device = machine.device("d1")
+    flying, queued, late = (Request(Operation.FLUSH) for _ in range(3))
+    device.submit(flying)
+    device.close_gate(Hold.DRAIN)
+    device.submit(queued)
+    machine.detach("d1")
+    device.open_gate(Hold.DRAIN)
+    device.submit(late)
+    assert [str(one.error) for one in (flying, queued, late)] == ["Device 'd1' not found"] * 3
+    assert bench.handles() == ["/vm/a", "/vm/base"]
+    with pytest.raises(DeviceNotFound):
+        machine.device("d1")
+
+
+def test_what_was_prepared_for_an_unplugged_device_does_not_bring_it_back(
+    machine: Machine, bench: Bench
+) -> None:
+    overlay = bench.open(bench.make("/vm/s", "/vm/b"), backing=False)
+    plan = bench.planned(Append("d1", overlay))
+    list(plan.commit())
+    machine.detach("d1")
+    plan.abandon()
+    assert list(machine.graph.tops) == ["d0"]
+    assert bench.handles() == ["/vm/a", "/vm/base"]
+
+
+def test_a_device_that_is_attached_while_the_guest_is_stopped_waits_as_the_others_do(
+    machine: Machine, bench: Bench
+) -> None:
+    machine.stop()
+    late = machine.attach("late", bench.make("/vm/late"))
+    request = Request(Operation.FLUSH)
+    late.submit(request)
+    assert list(late.queue) == [request]
+    machine.cont()
+    assert late.in_flight == [request]
 
 
 def test_devices_are_listed_once_and_in_the_order_asked_for(machine: Machine) -> None:

@@ -51,10 +51,12 @@ def usable_device(machine: Machine, name: str, user: str | None) -> Device:
 
 
 def held_still(machine: Machine, profile: Profile, name: str) -> list[Device]:
-    """Return what a command on the one device *name* drains: 2012 could only drain the whole machine."""
-    if profile is Profile.AS_POSTED:
-        return list(machine.devices.values())
-    return [machine.device(name)]
+    """Return what a command on the one device *name* drains: 2012 could only drain the whole machine.
+
+    A device that is gone since it was prepared for has nothing to drain.
+    """
+    devices = machine.devices
+    return [device for device in devices.values() if profile is Profile.AS_POSTED or device.name == name]
 
 
 def flush_device(device: Device) -> Steps[None]:

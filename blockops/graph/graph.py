@@ -9,7 +9,6 @@ from typing import Final
 import attrs
 
 from blockops.errors import BlockError, ImageError
-from blockops.graph.blkmirror import MirrorNode
 from blockops.graph.change import Plan
 from blockops.graph.node import ImageNode, Node
 from blockops.graph.tracking import TrackingNode
@@ -92,18 +91,6 @@ def reading_path(node: Node | None) -> Iterator[Node]:
     while node is not None:
         yield node
         node = node.below[0] if node.below else None
-
-
-def mirrors_of(node: Node) -> tuple[str, ...]:
-    """Return the images (absolute names) that writes to *node* go to besides its source, outermost first.
-
-    Those of a job's target go there as soon as the job comes to them.
-    """
-    targets = []
-    while isinstance(node, MirrorNode | TrackingNode):
-        targets.append(node.target.source.path)
-        node = node.upper
-    return tuple(targets)
 
 
 def refuse_long_chain(path: str, above: int, node: Node | None) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case
+from blockops.lab.condition import Condition
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import Trouble
 from blockops.lab.history import History, Written
@@ -34,6 +35,8 @@ class Ending(enum.Enum):
 class Exchange:
     """One command as it crossed the wire, and what each device showed before and after it.
 
+    *tops* are the images that they showed before, *before* and *after* name the mirrors as well.
+
     *hits* are the host operations that the fault hit while the hypervisor carried it out.
     """
 
@@ -44,6 +47,7 @@ class Exchange:
     answer: Answer | None = None
     hits: tuple[HostOperation, ...] = ()
     first_hit: int = 0
+    tops: tuple[str | None, ...] = ()
 
 
 @attrs.frozen
@@ -91,7 +95,8 @@ class Evidence:
     *stall_operations* measure the guest's longest standstill: in steps that it could not take, and in host
     operations that others did meanwhile.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
-    although the trouble was over, None where that was not tried.
+    although the trouble was over, None where that was not tried.  *conditions* are those of devices, by
+    number, that are not as they should be.
     """
 
     case: Case
@@ -125,6 +130,7 @@ class Evidence:
     opened: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     stuck: tuple[tuple[str, str], ...] | None = None
+    conditions: dict[int, Condition] = attrs.field(factory=dict)
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
 
     def writes_of(self, device: int) -> list[Written]:
@@ -143,6 +149,10 @@ class Evidence:
         """Whether the guest may rely on *written*: acknowledged or, after a crash, durable."""
         done = written.durable if self.killed else written.acknowledged
         return done is not None and written.binding
+
+    def is_gone(self, device: int) -> bool:
+        """Whether the device was unplugged since management began."""
+        return self.conditions.get(device) is Condition.GONE
 
     @property
     def began(self) -> bool:

@@ -20,6 +20,7 @@ import attrs
 from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
+from blockops.lab.condition import Condition
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.guest import Lane, Runner
 from blockops.lab.history import History
@@ -103,6 +104,7 @@ class Execution:
         self._before()
         self._operation()
         self._after()
+        self.case.fault.relent(self)
         self.clock.running = False
         self.clock.actor = "management"
         self.clock.disarm()
@@ -130,6 +132,7 @@ class Execution:
             fault, idle = self.case.fault, self._idle > 0
             for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=idle)):
                 self._step_guest()
+            fault.befall(self, self.operation_steps)
 
     def _after(self) -> None:
         for _ in range(self.case.world.workload.after):
@@ -298,6 +301,7 @@ class Execution:
             yield Step(Phase.SEND, command)
             return Lost()
         exchange = Exchange(command, arguments, hypervisor.faces(), first_hit=len(self.clock.hits))
+        exchange.tops = hypervisor.tops()
         self.evidence.exchanges.append(exchange)
         self._exchange = exchange
         self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
@@ -317,6 +321,17 @@ class Execution:
         exchange.hits = tuple(
             hit for hit in self.clock.hits[exchange.first_hit :] if hit.actor == "hypervisor"
         )
+
+    # -------------------------------------------------------------------------------- what befalls it
+
+    def unplug(self, device: str, condition: Condition) -> None:
+        """Take a device away from the living hypervisor, whatever goes on; *condition* says since when."""
+        hypervisor = self.hypervisor
+        if hypervisor is not None:
+            number = hypervisor.names.index(device)
+            hypervisor.unplug(device, None if self._exchange is None else self._exchange.tops[number])
+            self.evidence.conditions[number] = condition
+            self._say("fault", device, " is unplugged")
 
     # -------------------------------------------------------------------------------------- endings
 

@@ -8,7 +8,7 @@ or lagging behind after every step of the operation.  A run up to its fault equa
 the list is complete.  Pairs of failures (`pairs`) are listed where they are asked for.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 
 import attrs
 
@@ -75,24 +75,35 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
 
     Unless *complete*, only operations on the files of the first and the last device are broken, which
     for two devices is all of them.  Pairs are listed only where their group is named: for each of their
-    first faults the setting must be run.
+    first faults the setting must be run.  Unless *groups* are named, devices come and go only in the use
+    case that is about that, and nothing else breaks there.
     """
-    chosen = [operation for operation in recording.operations if complete or _at_the_edge(setting, operation)]
+    mobile = setting.use_case.membership
+    operations = () if mobile and groups is None else recording.operations
+    chosen = [operation for operation in operations if complete or _at_the_edge(setting, operation)]
     faults = tuple(
         fault
-        for family in FAMILIES
-        if groups is None or not groups.isdisjoint(family.groups)
-        for fault in family.listed(setting, recording, chosen)
-        if groups is None or fault.group in groups
+        for fault in _single_faults(setting, recording, chosen, groups)
+        if groups is not None or fault.changes_membership is mobile or isinstance(fault, NoFault)
     )
     if groups is not None and PAIR in groups:
         faults += tuple(pairs(setting, chosen))
-    return Space(faults, len(chosen), len(recording.operations), _numbered(recording))
+    return Space(faults, len(chosen), len(operations), _numbered(recording))
+
+
+def _single_faults(
+    setting: Case, recording: Recording, chosen: Sequence[HostOperation], groups: frozenset[str] | None
+) -> Iterator[Fault]:
+    for family in FAMILIES:
+        if groups is None or not groups.isdisjoint(family.groups):
+            for fault in family.listed(setting, recording, chosen):
+                if groups is None or fault.group in groups:
+                    yield fault
 
 
 def is_met(case: Case, recording: Recording) -> bool:
     """Whether the fault of *case* is one that the setting has, in whatever group."""
-    if case.fault.first not in space(case, recording, None, complete=True).faults:
+    if case.fault.first not in _single_faults(case, recording, recording.operations, None):
         return False
     before = case.fault.host_faults[:-1]
     return not before or case.fault in pairs_after(case, before[0])

@@ -8,6 +8,8 @@ import contextlib
 import functools
 from collections.abc import Iterator
 
+import attrs
+
 from blockops.errors import BlockError
 from blockops.graph.formats import Opening, open_node
 from blockops.graph.graph import Graph, reading_path
@@ -45,6 +47,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.disk = execution.disk.fork()
     evidence.digests_after = digests(evidence.disk)
     evidence.reopened = tuple(reopened(evidence.disk, shown, execution.case.world) for shown in evidence.live)
+    evidence.live = tuple(_seen(hypervisor, evidence))
     evidence.targets = _targets(evidence)
     evidence.instants, evidence.switches = _instants(evidence), _switches(evidence)
     evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
@@ -52,6 +55,12 @@ def gather(execution: Execution) -> Evidence:
         evidence.stuck = probe(hypervisor)
     hypervisor.folder.close_all()
     return evidence
+
+
+def _seen(hypervisor: Hypervisor, evidence: Evidence) -> Iterator[Shown]:
+    """Yield what each device shows; of one that is no longer there what its last image holds on the disk."""
+    for name, live, again in zip(hypervisor.names, evidence.live, evidence.reopened, strict=True):
+        yield attrs.evolve(again, mirrors=live.mirrors) if name in hypervisor.unplugged else live
 
 
 def _to_be_probed(evidence: Evidence) -> bool:

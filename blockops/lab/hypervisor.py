@@ -5,20 +5,21 @@ memory is gone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from blockops.commands.profile import opening
 from blockops.errors import BlockError
-from blockops.graph.graph import everything_below, mirrors_of, reading_path
-from blockops.graph.node import ImageNode, Node
+from blockops.graph.graph import everything_below, reading_path
+from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.evidence import Rest, Shown
 from blockops.lab.guest import Guest
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder
+from blockops.lab.mirrors import targets_of
 from blockops.machine import Machine
 from blockops.management.wish import ImageRef
 from blockops.qmp.dispatch import Connection, Server
@@ -26,13 +27,19 @@ from blockops.qmp.dispatch import Connection, Server
 
 @attrs.define(eq=False)
 class Hypervisor:
-    """A running process; `start` brings one up."""
+    """A running process; `start` brings one up.
 
+    It speaks of the world's devices, *names*, whatever else is plugged in; *unplugged* is what those showed
+    that are no longer there.
+    """
+
+    names: tuple[str, ...]
     folder: MemoryFolder
     machine: Machine
     connection: Connection
     guest: Guest
     problems: Mapping[str, str]
+    unplugged: dict[str, Shown] = attrs.field(factory=dict)
 
     @classmethod
     def start(
@@ -56,18 +63,38 @@ class Hypervisor:
         problems = {name: text for name, image in images.items() if (text := _attach(machine, name, image))}
         connection = Server(entry.make(machine, profile)).connect("management")
         guest = Guest(case.world, tuple(machine.devices.values()), say, history)
-        return cls(folder, machine, connection, guest, problems)
+        names = tuple(disk.device for disk in case.world.disks())
+        return cls(names, folder, machine, connection, guest, problems)
+
+    def unplug(self, name: str, before: str | None) -> None:
+        """Take a device away, whatever goes on; what it showed stays known.
+
+        *before* is what it showed when the command in progress began: between a close and an open a device
+        shows nothing, and its data are where they were.
+        """
+        top = self.machine.device(name).top
+        shown = Shown(before) if top is None else Shown(top.source.path, mirrors=targets_of(top))
+        self.unplugged[name] = shown
+        self.machine.detach(name)
 
     def tops(self) -> tuple[str | None, ...]:
         """Return the path of the image that each device shows."""
-        return tuple(
-            None if device.top is None else device.top.source.path for device in self.machine.devices.values()
-        )
+        return tuple(shown.top for shown in self._now())
 
     def faces(self) -> tuple[str | None, ...]:
         """Return what each device shows, and where else its writes go."""
-        devices = self.machine.devices.values()
-        return tuple(None if device.top is None else _face(device.top) for device in devices)
+        return tuple(
+            shown.top and " mirrored onto ".join([shown.top, *shown.mirrors]) for shown in self._now()
+        )
+
+    def _now(self) -> Iterator[Shown]:
+        """Yield what each device shows, or showed when it went, without its data."""
+        for name in self.names:
+            top = self.machine.graph.tops.get(name)
+            if name in self.unplugged:
+                yield self.unplugged[name]
+            else:
+                yield Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top))
 
     def opened(self) -> tuple[str, ...]:
         """Return the images that are open."""
@@ -87,10 +114,15 @@ class Hypervisor:
         return any(device.holds for device in self.machine.devices.values())
 
     def shown(self, window: int) -> tuple[Shown, ...]:
-        """Read the first *window* bytes of every device as the guest would, gates or not."""
-        return tuple(self._shown(name, window, self.problems.get(name)) for name in self.machine.devices)
+        """Read the first *window* bytes of every device as the guest would, gates or not.
+
+        Of a device that is no longer there only what it showed is known.
+        """
+        return tuple(self._shown(name, window, self.problems.get(name)) for name in self.names)
 
     def _shown(self, name: str, window: int, problem: str | None) -> Shown:
+        if name in self.unplugged:
+            return self.unplugged[name]
         top = self.machine.device(name).top
         if top is None:
             return Shown(None, problem=problem or "it has no medium")
@@ -99,7 +131,7 @@ class Hypervisor:
             data = top.read(0, min(window, top.size))
         except BlockError as error:
             return Shown(top.source.path, path, size=top.size, problem=str(error))
-        return Shown(top.source.path, path, data, top.size, mirrors=mirrors_of(top))
+        return Shown(top.source.path, path, data, top.size, mirrors=targets_of(top))
 
     def rest(self) -> Rest:
         """Return what the process holds on to although nothing is going on."""
@@ -130,10 +162,6 @@ class Hypervisor:
         )
         stray = Counter(handle.path for handle in self.folder.handles) - expected
         return tuple(f"{path} is held open by nobody" for path in stray)
-
-
-def _face(top: Node) -> str:
-    return " mirrored onto ".join([top.source.path, *mirrors_of(top)])
 
 
 def _attach(machine: Machine, name: str, image: ImageRef) -> str | None:

@@ -59,11 +59,13 @@ ONE_COMMAND: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {
         "group-snapshot": naive_group_snapshot,
         "retry": repeated(naive_group_snapshot),
+        "membership": naive_group_snapshot,
         **BEYOND_SNAPSHOTS,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_group_snapshot,
         "retry": looked_up(careful_group_snapshot),
+        "membership": careful_group_snapshot,
         **BEYOND_SNAPSHOTS,
     },
 }

@@ -52,13 +52,15 @@ class Expectation:
 class UseCase:
     """What management wants.  *device_counts* are the numbers of disks that a comparison uses by default.
 
-    *goals* gives the first disks theirs; any further ones have the last.
+    *goals* gives the first disks theirs; any further ones have the last.  *membership*: it is about devices
+    that come or go midway, and about nothing else that may break.
     """
 
     id: str
     wants: str
     device_counts: tuple[int, ...]
     goals: tuple[Goal, ...]
+    membership: bool = False
 
     def wish(self, disks: tuple[DiskWish, ...]) -> Wish:
         """Return this use case as a wish for *disks*."""
@@ -172,6 +174,13 @@ _TABLE = (
         "the same group snapshot again after a failed or unknown first attempt",
         (2,),
         (Goal.SNAPSHOT,),
+    ),
+    UseCase(
+        "membership",
+        "a group snapshot while a disk is unplugged, or one is added, midway",
+        (3,),
+        (Goal.SNAPSHOT,),
+        membership=True,
     ),
 )
 

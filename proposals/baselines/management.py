@@ -96,19 +96,31 @@ LEAVE: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: lea
 RECOVER_STOP_CONT: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: recover_stop_cont}
 
 NAIVE_LOOP: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
-    Manager.NAIVE: {"group-snapshot": naive_loop, "retry": repeated(naive_loop), **BEYOND_SNAPSHOTS},
-    Manager.CAREFUL: {"group-snapshot": careful_loop, "retry": looked_up(careful_loop), **BEYOND_SNAPSHOTS},
+    Manager.NAIVE: {
+        "group-snapshot": naive_loop,
+        "retry": repeated(naive_loop),
+        "membership": naive_loop,
+        **BEYOND_SNAPSHOTS,
+    },
+    Manager.CAREFUL: {
+        "group-snapshot": careful_loop,
+        "retry": looked_up(careful_loop),
+        "membership": careful_loop,
+        **BEYOND_SNAPSHOTS,
+    },
 }
 
 STOP_CONT: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {
         "group-snapshot": naive_stop_cont,
         "retry": repeated(naive_stop_cont),
+        "membership": naive_stop_cont,
         **BEYOND_SNAPSHOTS,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_stop_cont,
         "retry": looked_up(careful_stop_cont, reset=_let_go_on),
+        "membership": careful_stop_cont,
         **BEYOND_SNAPSHOTS,
     },
 }

@@ -241,6 +241,7 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
+        "membership": naive_group_snapshot,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_group_snapshot,
@@ -251,5 +252,6 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": careful_mixed,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot),
+        "membership": careful_group_snapshot,
     },
 }

@@ -299,6 +299,7 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
+        "membership": naive_group_snapshot,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_group_snapshot,
@@ -309,5 +310,6 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot, reset=_thaw),
+        "membership": careful_group_snapshot,
     },
 }

@@ -282,6 +282,7 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_change),
+        "membership": naive_change,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_change,
@@ -292,5 +293,6 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": careful_retry,
+        "membership": careful_change,
     },
 }

@@ -276,6 +276,7 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": naive_change,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
+        "membership": naive_group_snapshot,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_group_snapshot,
@@ -286,5 +287,6 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "mixed": careful_change,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot, reset=_abort),
+        "membership": careful_group_snapshot,
     },
 }

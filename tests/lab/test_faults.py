@@ -12,7 +12,9 @@ from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph
 from blockops.host.api import HostFile, HostFolder, write_fully
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.lab.condition import Condition
 from blockops.lab.faults import GROUPS, parse_fault
+from blockops.lab.faults.device import Absent, Added, Unfit, Unplugged
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import FaultPair, HostFault, Span
 from blockops.lab.faults.kinds import ERRNO, KINDS_OF, Kind, scope_of, scopes
@@ -25,14 +27,18 @@ from tests.contracts.host_contract import HostContract
 from tests.contracts.host_world import Host, code_of, content, put
 
 NUMBERS = st.integers(0, 999_999_999)
+DEVICES = st.integers(0, 127).map("d{}".format)
 HOST_FAULTS = st.builds(HostFault, st.sampled_from(Kind), NUMBERS, st.sampled_from(Span), st.booleans())
 FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.just(NoFault()),
     HOST_FAULTS,
     st.builds(FaultPair, HOST_FAULTS, HOST_FAULTS),
-    st.builds(Occupied, st.integers(0, 127).map("d{}".format)),
+    st.builds(Occupied, DEVICES),
     *(st.builds(kind, NUMBERS) for kind in (KilledAtOperation, KilledAtStep, ManagerDies)),
-    *(st.builds(kind, NUMBERS) for kind in (GuestRuns, GuestLags)),
+    *(st.builds(kind, NUMBERS) for kind in (GuestRuns, GuestLags, Added)),
+    st.builds(Absent, DEVICES),
+    st.builds(Unplugged, DEVICES, NUMBERS),
+    st.builds(Unfit, st.sampled_from([Condition.EMPTY, Condition.READ_ONLY, Condition.BUSY]), DEVICES),
 )
 WHO_CAN: dict[str, Callable[[FaultyFolder, HostFile], object]] = {
     "create": lambda folder, file: folder.create("new", replace=False),
@@ -57,7 +63,8 @@ def test_a_fault_is_what_its_name_says(fault: Fault) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "eio", "eio@", "eio@x", "eio@-1", "eio@٣", "eio@007", "rot@3", "kill+@3", "no-fault+", "kill@step-",
-     "kill@step-x", "manager-dies@step-3", "manager-dies+@3", "guest-runs+@3", "eio++@3", "eio~!@3",
+     "kill@step-x", "unplugged@", "unplugged@d1:", "unplugged@d1:step-07", "busy@d1:step-3", "added@d1",
+     "no-medium@step-3", "manager-dies@step-3", "manager-dies+@3", "guest-runs+@3", "eio++@3", "eio~!@3",
      "eio+~@3", "eio@3,", ",eio@3", "eio@3,kill@4", "eio@3,eio@4,eio@5", "eio@1234567890"],
 )  # fmt: skip
 def test_what_is_no_fault_s_name_is_refused_by_name(text: str) -> None:

@@ -7,11 +7,12 @@ import attrs
 from blockops.commands.profile import opening
 from blockops.errors import BlockError, HostError
 from blockops.graph.formats import NewImage, Opening, create_image, open_node
-from blockops.graph.graph import Graph, mirrors_of
+from blockops.graph.graph import Graph
 from blockops.host.memory import MemoryDisk, MemoryFile, MemoryFolder
 from blockops.jobs.job import run_jobs
 from blockops.lab.evidence import Shown
 from blockops.lab.laws.atomicity import state_of
+from blockops.lab.mirrors import targets_of
 from blockops.machine import Machine
 from blockops.management.contestant import Contestant
 from blockops.management.desk import Answer, Channel, Desk, Lost, Replied, local_channel
@@ -152,7 +153,7 @@ class Scene:
     def shown(self) -> list[Shown]:
         tops = [self.machine.graph.tops[wish.device] for wish in self.wishes]
         return [
-            Shown(None) if top is None else Shown(top.source.path, mirrors=mirrors_of(top)) for top in tops
+            Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top)) for top in tops
         ]
 
     def configured(self) -> list[str]:

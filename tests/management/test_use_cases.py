@@ -12,7 +12,7 @@ DISK = disk_wish(0)
 def test_the_use_cases_are_those_of_the_lab_in_its_order() -> None:
     assert list(USE_CASES) == [
         "group-snapshot", "migrate-one", "migrate-many", "mirror-many", "switch-many", "mixed", "give-up",
-        "retry",
+        "retry", "membership",
     ]  # fmt: skip
 
 

@@ -5,9 +5,10 @@ import pytest
 from tests.quality.bugs_commands import BUGS as IN_COMMANDS
 from tests.quality.bugs_core import BUGS as IN_THE_CORE
 from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
+from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
-BUGS = (*IN_COMMANDS, *IN_THE_CORE, *IN_WHAT_FOLLOWS)
+BUGS = (*IN_COMMANDS, *IN_THE_CORE, *IN_WHAT_FOLLOWS, *OF_MEMBERSHIP)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

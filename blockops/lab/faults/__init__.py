@@ -5,20 +5,22 @@ kinds          how a host operation fails
 host           one host operation fails, or two        process      the hypervisor is killed
 management     management dies                         surroundings what it finds is not as expected
 pace           nothing is broken, the guest's pace differs
+device         a device is not there, not fit, or comes and goes midway
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
-claimed: power loss, lost and late replies, unplugged devices, two faults of different sorts at once.
+claimed: power loss, lost and late replies, two faults of different sorts at once.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from blockops.lab.faults import host, management, pace, process, surroundings
+from blockops.lab.faults import device, host, management, pace, process, surroundings
 from blockops.lab.faults.fault import Family, Fault
 
 _FAMILIES = [
     pace.FAMILY,
     surroundings.FAMILY,
+    device.FAMILY,
     host.FAMILY,
     process.FAMILY,
     management.FAMILY,

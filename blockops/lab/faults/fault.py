@@ -70,6 +70,11 @@ class Fault(ABC):
         return False
 
     @property
+    def changes_membership(self) -> bool:
+        """Whether devices come or go meanwhile: the use case that is about this meets nothing else."""
+        return False
+
+    @property
     def passes(self) -> bool:
         """Whether it is trouble that is over when the case has come to rest: the machine must go on then."""
         return False
@@ -81,6 +86,12 @@ class Fault(ABC):
 
     def arrange(self, execution: "Execution") -> None:  # noqa: B027  # a hook: most faults arrange nothing
         """Prepare the world, just before management begins."""
+
+    def befall(self, execution: "Execution", step: int) -> None:  # noqa: B027  # a hook, as above
+        """Do what happens by itself after step *step* of the operation."""
+
+    def relent(self, execution: "Execution") -> None:  # noqa: B027  # a hook, as above
+        """Take back what only the fault itself holds on to, as the case comes to rest."""
 
     def guest_steps(self, now: int, usual: int, *, idle: bool) -> int:
         """Return how many steps the guest takes after step *now* of the operation.

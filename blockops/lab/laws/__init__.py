@@ -1,5 +1,8 @@
 """The laws: what it means to change several disks atomically, each worded once and judged by one function.
 
+What each makes of a device that is gone, or was not as it should be from the beginning, is defined where
+those conditions are (`condition`).
+
 A law is judged when the case has come to rest.  Its precondition decides whether the case says anything
 about it at all: a case that does not exercise a law never counts as held.
 """
@@ -19,8 +22,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
     (
         Law(
             "all-or-nothing",
-            "there are two devices or more (after a crash, which ends every mirror: not counting those that "
-            "were to be mirrored), and management sent a command",
+            "there are two devices or more (one that was unplugged meanwhile does not count, nor, after a "
+            "crash, which ends every mirror, one that was to be mirrored), and management sent a command",
             "Every device is in its old state, or every device is in its new one; a device without an "
             "image is in neither.",
         ),
@@ -105,8 +108,10 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
     (
         Law(
             "names-the-culprit",
-            "a command replied with an error because a host operation had failed",
-            "What crosses the wire names the device, the file and the cause, and nobody innocent.",
+            "a command replied with an error because a host operation had failed, or a device was not as it "
+            "should be",
+            "What crosses the wire names the device, the file (where it was one) and the cause, and nobody "
+            "innocent.",
         ),
         names_the_culprit,
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from blockops.lab.condition import Condition
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.history import Written
 from blockops.lab.instants import Holding, Instant, holding
@@ -29,30 +30,48 @@ def state_of(expected: Expectation, shown: Shown) -> str:
 
 def device_states(evidence: Evidence) -> tuple[str, ...]:
     """Return the state of each device at the end."""
-    return tuple(map(state_of, expectations(evidence), evidence.live))
+    pairs = enumerate(zip(expectations(evidence), evidence.live, strict=True))
+    return tuple(
+        _state_without_medium(expected) if _still_empty(evidence, number) else state_of(expected, shown)
+        for number, (expected, shown) in pairs
+    )
+
+
+def _still_empty(evidence: Evidence, number: int) -> bool:
+    return evidence.conditions.get(number) is Condition.EMPTY and evidence.live[number].top is None
+
+
+def _state_without_medium(expected: Expectation) -> str:
+    as_before = expected.old_tops == expected.new_tops and expected.mirrored_onto is None
+    return "new" if as_before else "old"
+
+
+def members(evidence: Evidence) -> tuple[str, ...]:
+    """Return the states of those devices that are to be alike: not of one that is gone.
+
+    Nor, after a crash, of one that was to be mirrored: no mirror of any design outlives its hypervisor.
+    """
+    pairs = zip(device_states(evidence), expectations(evidence), strict=True)
+    return tuple(
+        state
+        for number, (state, expected) in enumerate(pairs)
+        if not evidence.is_gone(number) and not (evidence.killed and expected.mirrored_onto is not None)
+    )
 
 
 def all_or_nothing(evidence: Evidence) -> Judgement:
     """Every device is old, or every one is new."""
-    counted = [
-        state for state, counts in zip(device_states(evidence), _counted(evidence), strict=True) if counts
-    ]
-    if len(counted) < 2 or not evidence.began:
+    found = members(evidence)
+    if len(found) < 2 or not evidence.began:
         return NOT_EXERCISED
-    found = set(counted)
-    return HELD if found in ({"old"}, {"new"}) else _torn(evidence)
-
-
-def _counted(evidence: Evidence) -> Iterator[bool]:
-    """Yield whether the state of each device counts: no mirror of any design outlives its hypervisor."""
-    for expected in expectations(evidence):
-        yield not (evidence.killed and expected.mirrored_onto is not None)
+    return HELD if set(found) in ({"old"}, {"new"}) else _torn(evidence)
 
 
 def _torn(evidence: Evidence) -> Judgement:
     found = device_states(evidence)
     if evidence.case.use_case.id == "give-up":
         found = tuple("as before" if state == "new" else state for state in found)
+    found = tuple("gone" if evidence.is_gone(number) else state for number, state in enumerate(found))
     each = ", ".join(f"d{number} is {state}" for number, state in enumerate(found))
     dead = [f"d{number} has no image" for number, shown in enumerate(evidence.live) if shown.top is None]
     return violated("; ".join([each, *dead]), f"{sorted(set(found))} {bool(dead)}")

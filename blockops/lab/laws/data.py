@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from blockops.errors import DeviceHasNoMedium
+from blockops.lab.condition import Condition
 from blockops.lab.evidence import Evidence, Shown
-from blockops.lab.history import Written
+from blockops.lab.history import GuestError, Written
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.lab.pieces import deviations, name_of
 from blockops.units import SECTOR
@@ -21,6 +22,8 @@ def _content_problems(evidence: Evidence) -> Iterator[Problem]:
     for sentence in evidence.history.misread:
         yield sentence, "misread"
     for number, (live, again) in enumerate(zip(evidence.live, evidence.reopened, strict=True)):
+        if live.top is None and evidence.conditions.get(number) is Condition.EMPTY:
+            continue
         if not evidence.killed:
             yield from _device_problems(evidence, number, live, "live")
         if evidence.killed or (again.data, again.size, again.problem) != (live.data, live.size, live.problem):
@@ -95,13 +98,19 @@ def guest_undisturbed(evidence: Evidence) -> Judgement:
     """No guest request fails because of a fault that belongs to the operation alone."""
     if evidence.killed or not _operation_only(evidence):
         return NOT_EXERCISED
-    if not evidence.history.errors:
+    undeserved = [error for error in evidence.history.errors if not _to_be_expected(evidence, error)]
+    if not undeserved:
         return HELD
-    first = evidence.history.errors[0]
+    first = undeserved[0]
     return violated(
         f"a {first.operation.value} of the guest on d{first.device} failed: {first.error}",
         "no medium" if isinstance(first.error, DeviceHasNoMedium) else first.operation.value,
     )
+
+
+def _to_be_expected(evidence: Evidence, error: GuestError) -> bool:
+    """Whether the guest asked for it: it wrote to a read-only device, or to one without an image."""
+    return evidence.conditions.get(error.device, Condition.BUSY) is not Condition.BUSY
 
 
 def _operation_only(evidence: Evidence) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.images import beside, chain_on_disk, image_facts
-from blockops.lab.laws.atomicity import device_states, expectations
+from blockops.lab.laws.atomicity import expectations, members
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 from blockops.management.use_cases import OwedFile
@@ -33,9 +33,9 @@ def _held(evidence: Evidence) -> Iterator[Problem]:
 
 def _dangling_mirrors(evidence: Evidence) -> Iterator[Problem]:
     """Yield every mirror but those of a state that is wanted as a whole: nobody would ever end it."""
-    fulfilled = set(device_states(evidence)) == {"new"}
+    fulfilled = set(members(evidence)) == {"new"}
     for number, (expected, shown) in enumerate(zip(expectations(evidence), evidence.live, strict=True)):
-        for target in shown.mirrors:
+        for target in () if evidence.is_gone(number) else shown.mirrors:
             if not (fulfilled and target == expected.mirrored_onto):
                 yield f"d{number} is still mirrored onto {target}", "mirrored"
 
@@ -54,7 +54,12 @@ def reachable(evidence: Evidence) -> list[str]:
 def _owed(evidence: Evidence) -> list[OwedFile]:
     if evidence.ending is not Ending.SUCCEEDED:
         return []
-    return [file for expected in expectations(evidence) for file in expected.owed]
+    return [
+        file
+        for number, expected in enumerate(expectations(evidence))
+        for file in expected.owed
+        if not evidence.is_gone(number)
+    ]
 
 
 def _tolerated(evidence: Evidence) -> set[str]:
@@ -62,6 +67,12 @@ def _tolerated(evidence: Evidence) -> set[str]:
     if evidence.ending is Ending.SUCCEEDED:
         return {file.path for file in _owed(evidence)}
     return {file.path for expected in expectations(evidence) for file in expected.may_remain_after_error}
+
+
+def _of_the_gone(evidence: Evidence) -> set[str]:
+    """Return the images of devices that are gone: nobody can tell any more which of them hold their data."""
+    disks = [disk for number, disk in enumerate(evidence.case.world.disks()) if evidence.is_gone(number)]
+    return {path for disk in disks for path in (disk.old.path, disk.overlay, disk.target_base, disk.target)}
 
 
 def _unsound(evidence: Evidence) -> Iterator[Problem]:
@@ -73,7 +84,7 @@ def _unsound(evidence: Evidence) -> Iterator[Problem]:
         elif facts.corruptions:
             yield f"{path} is corrupt: {facts.corruptions[0]}", "corrupt"
     for number, expected in enumerate(expectations(evidence)):
-        for file in expected.owed if owed else ():
+        for file in expected.owed if owed and not evidence.is_gone(number) else ():
             yield from _not_as_intended(evidence, number, file)
 
 
@@ -127,9 +138,9 @@ def _leftovers(evidence: Evidence, used: set[str]) -> Iterator[Problem]:
     done = evidence.ending is Ending.SUCCEEDED
     for expected in expectations(evidence):
         for path in expected.removed if done else ():
-            if path in evidence.digests_after:
+            if path in evidence.digests_after and path not in _of_the_gone(evidence):
                 yield f"{path} was to be removed and is still there", "not removed"
-    allowed = used | set(evidence.digests_before) | _tolerated(evidence)
+    allowed = used | set(evidence.digests_before) | _tolerated(evidence) | _of_the_gone(evidence)
     for path in evidence.digests_after:
         if path not in allowed and not _removal_failed(evidence, path):
             yield f"{path} was left behind", "left behind"

@@ -4,6 +4,7 @@ import os
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from blockops.lab.condition import Condition
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.surroundings import Occupied
@@ -24,7 +25,7 @@ def truthful(evidence: Evidence) -> Judgement:
 def _untruths(evidence: Evidence) -> Iterator[Problem]:
     for exchange in evidence.exchanges:
         if isinstance(exchange.answer, Replied) and not exchange.answer.ok:
-            yield from _changed(exchange)
+            yield from _changed(evidence, exchange)
     if evidence.ending is Ending.SUCCEEDED and not evidence.killed:
         for number, state in enumerate(device_states(evidence)):
             if state != "new":
@@ -41,9 +42,9 @@ def _untruths(evidence: Evidence) -> Iterator[Problem]:
                 )
 
 
-def _changed(exchange: Exchange) -> Iterator[Problem]:
+def _changed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     for number, (before, after) in enumerate(zip(exchange.before, exchange.after, strict=True)):
-        if before != after:
+        if before != after and not evidence.is_gone(number):
             shows = f"d{number} shows {after or 'no image'} instead of {before}"
             key = "no image after an error" if after is None else "changed in spite of an error"
             yield f"{exchange.command} replied with an error, and {shows}", key
@@ -51,23 +52,50 @@ def _changed(exchange: Exchange) -> Iterator[Problem]:
 
 def names_the_culprit(evidence: Evidence) -> Judgement:
     """An error reply names the device, the file and the cause of the fault, and nobody innocent."""
-    blamed = [exchange for exchange in evidence.exchanges if _failed_by_fault(exchange)]
+    failed = [one for one in evidence.exchanges if isinstance(one.answer, Replied) and not one.answer.ok]
+    if evidence.conditions and failed:
+        return held_unless(_device_unnamed(evidence, failed[0]))
+    blamed = [exchange for exchange in failed if exchange.hits]
     if not blamed or not evidence.case.fault.host_faults:
         return NOT_EXERCISED
     return held_unless(_unnamed(evidence, blamed[0]))
 
 
-def _failed_by_fault(exchange: Exchange) -> bool:
-    return isinstance(exchange.answer, Replied) and not exchange.answer.ok and bool(exchange.hits)
+_SAYS = {
+    Condition.ABSENT: "not found",
+    Condition.GONE: "not found",
+    Condition.EMPTY: "medium",
+    Condition.BUSY: "in use",
+    Condition.READ_ONLY: "read-only",
+}
+"""What an error must say, whatever its style, of a device that is in this condition."""
 
 
-def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
+def _device_unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
+    text, said = _text_of(exchange)
+    for number, disk in enumerate(evidence.case.world.disks()):
+        condition = evidence.conditions.get(number)
+        named = f"'{disk.device}'" in text or disk.device in text.split()
+        if condition is None and named:
+            yield f"{said} and names {disk.device}, which is innocent", "innocent"
+        if condition is not None and not named:
+            yield f"{said} and does not name the device {disk.device}", "device"
+        if condition is not None and _SAYS[condition] not in text:
+            yield f"{said} and does not say that {disk.device} is {condition.value}", "cause"
+
+
+def _text_of(exchange: Exchange) -> tuple[str, str]:
+    """Return all that an error says, and a beginning for a sentence about it."""
     assert isinstance(exchange.answer, Replied)
     answer = exchange.answer
     text = f"{answer.desc} {' '.join(str(value) for value in (answer.data or {}).values())}"
+    return text, f'the error of {exchange.command} says "{answer.desc}"'
+
+
+def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
+    text, said = _text_of(exchange)
     hit = _meant(exchange.hits, text)
     owner = owner_of(evidence, hit)
-    said = f'the error of {exchange.command} says "{answer.desc}"'
     if posixpath.basename(hit.path) not in text:
         yield f"{said} and does not name the file {hit.path}", "file"
     if owner is not None and f"'{owner}'" not in text and owner not in text.split():
@@ -102,7 +130,8 @@ def repeatable(evidence: Evidence) -> Judgement:
     """A second attempt after a failed one ends as a first success would."""
     if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
         return NOT_EXERCISED
-    if _trouble_went_on(evidence) or isinstance(evidence.case.fault, Occupied):
+    lasts = isinstance(evidence.case.fault, Occupied) or bool(evidence.conditions)
+    if _trouble_went_on(evidence) or lasts:
         return NOT_EXERCISED
     states = device_states(evidence)
     if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
