@@ -11,7 +11,6 @@ import attrs
 from blockops.errors import BlockError, ImageError
 from blockops.graph.change import Plan
 from blockops.graph.node import ImageNode, Node
-from blockops.graph.tracking import TrackingNode
 
 # Every image of a chain takes its part of Python's stack when a read passes through it: 250 of them would
 # overflow it.  libvirt draws the line here too.

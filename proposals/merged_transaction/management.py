@@ -342,6 +342,7 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "switch-many": naive_switch,
         "give-up": naive_give_up,
         "retry": repeated(naive_group_snapshot),
+        "membership": naive_group_snapshot,
     },
     Manager.CAREFUL: {
         "group-snapshot": careful_group_snapshot,
@@ -352,5 +353,6 @@ PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
         "switch-many": careful_switch,
         "give-up": careful_give_up,
         "retry": looked_up(careful_group_snapshot),
+        "membership": careful_group_snapshot,
     },
 }

@@ -175,7 +175,7 @@ class Scene:
             return None
 
     def stands_still(self) -> bool:
-        """Whether a device is held back, or reserved by anybody but a job (which `mirrors_of` shows)."""
+        """Whether a device is held back, or reserved by anybody but a job (which `targets_of` shows)."""
         at_work = [job.device for job in self.machine.background]
         devices = self.machine.devices.values()
         return any(device.holds or (device.user and device.name not in at_work) for device in devices)
