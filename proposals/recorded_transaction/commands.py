@@ -137,7 +137,8 @@ class RecordedTransactionCommands:
     def disconnected(self, client: Client) -> Steps[None]:
         """Take off the mirrors of *client*: nobody is left to switch to their targets."""
         mine = [name for name, mirror in self.memory.mirrors.items() if mirror.owner is client]
-        yield from self._stop(in_order(self.machine, mine))
+        there = (name for name in mine if name in self.machine.devices)
+        yield from self._stop(in_order(self.machine, there))
 
     def _stop(self, devices: Sequence[Device]) -> Steps[None]:
         plan = self.machine.graph.plan()
@@ -227,7 +228,7 @@ class RecordedTransactionCommands:
         for device in devices:
             self.memory.mirrors.pop(device.name, None)
         for one in wanted.actions:
-            top = self.machine.device(one.data.device).top
+            top = self.machine.graph.tops.get(one.data.device)  # it may be gone since the pivot
             if isinstance(top, MirrorNode):
                 owner = client if one.data.ends is Ends.DISCONNECTED else None
                 self.memory.mirrors[one.data.device] = Mirroring(top, owner)

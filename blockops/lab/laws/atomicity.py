@@ -32,12 +32,13 @@ def device_states(evidence: Evidence) -> tuple[str, ...]:
     """Return the state of each device at the end."""
     pairs = enumerate(zip(expectations(evidence), evidence.live, strict=True))
     return tuple(
-        _state_without_medium(expected) if _still_empty(evidence, number) else state_of(expected, shown)
+        _state_without_medium(expected) if is_still_empty(evidence, number) else state_of(expected, shown)
         for number, (expected, shown) in pairs
     )
 
 
-def _still_empty(evidence: Evidence, number: int) -> bool:
+def is_still_empty(evidence: Evidence, number: int) -> bool:
+    """Whether the device had no medium when management began, and has none now."""
     return evidence.conditions.get(number) is Condition.EMPTY and evidence.live[number].top is None
 
 

@@ -6,6 +6,7 @@ from blockops.errors import DeviceHasNoMedium
 from blockops.lab.condition import Condition
 from blockops.lab.evidence import Evidence, Shown
 from blockops.lab.history import GuestError, Written
+from blockops.lab.laws.atomicity import is_still_empty
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.lab.pieces import deviations, name_of
 from blockops.units import SECTOR
@@ -22,7 +23,7 @@ def _content_problems(evidence: Evidence) -> Iterator[Problem]:
     for sentence in evidence.history.misread:
         yield sentence, "misread"
     for number, (live, again) in enumerate(zip(evidence.live, evidence.reopened, strict=True)):
-        if live.top is None and evidence.conditions.get(number) is Condition.EMPTY:
+        if is_still_empty(evidence, number):
             continue
         if not evidence.killed:
             yield from _device_problems(evidence, number, live, "live")

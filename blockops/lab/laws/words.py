@@ -8,7 +8,7 @@ from blockops.lab.condition import Condition
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.surroundings import Occupied
-from blockops.lab.laws.atomicity import device_states
+from blockops.lab.laws.atomicity import device_states, is_still_empty
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 
@@ -35,7 +35,7 @@ def _untruths(evidence: Evidence) -> Iterator[Problem]:
                     "success without effect",
                 )
         for number, again in enumerate(evidence.reopened):
-            if again.problem is not None:
+            if again.problem is not None and not is_still_empty(evidence, number):
                 yield (
                     f"every command succeeded, and d{number} does not open again: {again.problem}",
                     "lasting",
@@ -53,8 +53,9 @@ def _changed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
 def names_the_culprit(evidence: Evidence) -> Judgement:
     """An error reply names the device, the file and the cause of the fault, and nobody innocent."""
     failed = [one for one in evidence.exchanges if isinstance(one.answer, Replied) and not one.answer.ok]
-    if evidence.conditions and failed:
-        return held_unless(_device_unnamed(evidence, failed[0]))
+    due = [exchange for exchange in failed if _may_be_due_to_a_device(evidence, exchange)]
+    if due:
+        return held_unless(_device_unnamed(evidence, due[0]))
     blamed = [exchange for exchange in failed if exchange.hits]
     if not blamed or not evidence.case.fault.host_faults:
         return NOT_EXERCISED
@@ -66,15 +67,31 @@ _SAYS = {
     Condition.GONE: "not found",
     Condition.EMPTY: "medium",
     Condition.BUSY: "in use",
-    Condition.READ_ONLY: "read-only",
 }
-"""What an error must say, whatever its style, of a device that is in this condition."""
+"""What an error must say, whatever its style, of a device that is in this condition.
+
+A read-only device is no reason for an error: it can have an overlay, read-only like itself.
+"""
+
+
+def _unfit(evidence: Evidence) -> dict[str, Condition]:
+    disks = enumerate(evidence.case.world.disks())
+    found = {disk.device: evidence.conditions.get(number) for number, disk in disks}
+    return {device: condition for device, condition in found.items() if condition in _SAYS and condition}
+
+
+def _may_be_due_to_a_device(evidence: Evidence, exchange: Exchange) -> bool:
+    """Whether the command asked for a device that is not fit, or as a commit does for none by name."""
+    unfit, asked = _unfit(evidence), str(exchange.arguments)
+    named = [disk.device for disk in evidence.case.world.disks() if f"'{disk.device}'" in asked]
+    return bool(unfit) and (not named or any(device in unfit for device in named))
 
 
 def _device_unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     text, said = _text_of(exchange)
-    for number, disk in enumerate(evidence.case.world.disks()):
-        condition = evidence.conditions.get(number)
+    unfit = _unfit(evidence)
+    for disk in evidence.case.world.disks():
+        condition = unfit.get(disk.device)
         named = f"'{disk.device}'" in text or disk.device in text.split()
         if condition is None and named:
             yield f"{said} and names {disk.device}, which is innocent", "innocent"
