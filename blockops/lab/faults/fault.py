@@ -84,6 +84,11 @@ class Fault(ABC):
         """Whether it goes on after it has struck, so that another attempt may meet it again."""
         return False
 
+    @property
+    def stays(self) -> bool:
+        """Whether it is in the way of a second attempt as it was of the first."""
+        return False
+
     def arrange(self, execution: "Execution") -> None:  # noqa: B027  # a hook: most faults arrange nothing
         """Prepare the world, just before management begins."""
 

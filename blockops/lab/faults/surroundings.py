@@ -23,6 +23,7 @@ class Occupied(Fault):
     device: str
     group = "occupied"
     spares_guest = True
+    stays = True
 
     def __str__(self) -> str:
         return f"occupied@{self.device}"

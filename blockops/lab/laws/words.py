@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from blockops.lab.condition import Condition
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
-from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.laws.atomicity import device_states, is_still_empty
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
@@ -147,7 +146,7 @@ def repeatable(evidence: Evidence) -> Judgement:
     """A second attempt after a failed one ends as a first success would."""
     if evidence.case.use_case.id != "retry" or evidence.killed or not _tried_again(evidence):
         return NOT_EXERCISED
-    lasts = isinstance(evidence.case.fault, Occupied) or bool(evidence.conditions)
+    lasts = evidence.case.fault.stays or bool(evidence.conditions)
     if _trouble_went_on(evidence) or lasts:
         return NOT_EXERCISED
     states = device_states(evidence)
