@@ -6,6 +6,7 @@
 A world other than the standard one is named by its digest: `group-snapshot-2~3fa9c1d0`.
 """
 
+import shlex
 from collections.abc import Mapping
 
 import attrs
@@ -36,6 +37,11 @@ class Case:
     def id(self) -> str:
         """The printable name that alone replays the case."""
         return f"{self.contestant.id}/{self.setting}/{self.fault}"
+
+
+def replay_command(case_id: str) -> str:
+    """Return the command that replays a case, quoted: some marks of faults mean something to shells."""
+    return f"blockops replay {shlex.quote(case_id)}"
 
 
 def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping[str, World]) -> Case:

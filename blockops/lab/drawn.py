@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from blockops.lab.cache import Cache
-from blockops.lab.case import Case
+from blockops.lab.case import Case, replay_command
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
@@ -183,6 +183,6 @@ def _found(contestant: Contestant, seen: Sighting) -> Found:
         1,
         f"{contestant.id}: {seen.law}: drawn by Hypothesis",
         replayed.fault_point,
-        f"blockops replay {case.id}",
+        replay_command(case.id),
     )
     return Found(seen.world, violation)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from blockops.lab.case import replay_command
 from blockops.lab.drawn import Found
 from blockops.lab.faults import parse_fault
 from blockops.lab.identity import versions
@@ -104,7 +105,7 @@ def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: st
         count,
         f"{contestant}: {law}: {sort}",
         replayed.fault_point,
-        f"blockops replay {case_id}",
+        replay_command(case_id),
     )
 
 

@@ -68,8 +68,9 @@ def watch(case: Case) -> Replayed:
 
 
 def _fault_point(case: Case, evidence: Evidence) -> str:
-    if evidence.hits:
-        return fault_point(evidence.hits[0], evidence.disk, case.world)
+    struck = [trouble.first for trouble in evidence.troubles if trouble.first] or evidence.hits[:1]
+    if struck:
+        return ", then ".join(fault_point(one, evidence.disk, case.world) for one in struck)
     return GROUPS[case.fault.group]
 
 

@@ -6,6 +6,7 @@ import click
 
 from blockops.lab.replay import replay
 from blockops.lab.results import World
+from blockops.report.case import case_name
 from blockops.report.document import UnreadableReport, from_text
 from blockops.report.terminal import print_replay
 from proposals.catalogue import contestants
@@ -28,11 +29,11 @@ CASE is an id out of a report:
     type=choice.Folder(),
     default=Path("blockops-report"),
     show_default=True,
-    help="Folder whose report.json knows the world that a '~' in CASE names.",
+    help="Folder whose report.json knows the world that a '~' behind the number of disks in CASE names.",
 )
 def replay_command(case: str, folder: Path) -> None:
     """Replay *case*; where its world is drawn, *folder* has the report that knows it."""
-    worlds = _worlds(folder / "report.json") if "~" in case else {}
+    worlds = _worlds(folder / "report.json") if case_name(case).world else {}
     replayed = replay(case, contestants(), worlds)
     print_replay(
         screen.output(),

@@ -8,11 +8,15 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from blockops.lab.faults.host import HostFault, Span
+from blockops.lab.faults.kinds import Kind
 from blockops.lab.laws import LAWS
+from blockops.lab.pairs import pairs_after
 from blockops.lab.results import Results
 from blockops.report.document import to_text
 from proposals.catalogue import contestants
 from tests.cli.program import PRETEND, REAL, assert_refused, environment, pretend, run, visible
+from tests.lab.cases import case
 
 CASE = "freeze.as-posted.careful/group-snapshot-2/eio@17"
 
@@ -177,3 +181,11 @@ def test_a_terminal_shows_a_matrix_that_grows_and_then_the_summary(tmp_path: Pat
     words = [line for line in shown if not line.startswith(("blockops:", "The report:", "^C"))]
     assert max(map(len, words)) <= columns
     assert any("interrupted" in line for line in shown)
+
+
+def test_marks_of_a_fault_name_no_world_and_a_pair_names_both_its_points() -> None:
+    setting = case("group-snapshot.hardened.naive/group-snapshot-2/no-fault")
+    pair = pairs_after(setting, HostFault(Kind.EIO, 5, Span.CLEARED))[0]
+    done = run("replay", f"{setting.id.removesuffix('no-fault')}{pair}", "--out", "/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert ", then " in done.stdout.splitlines()[1]
