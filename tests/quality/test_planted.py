@@ -5,10 +5,11 @@ import pytest
 from tests.quality.bugs_commands import BUGS as IN_COMMANDS
 from tests.quality.bugs_core import BUGS as IN_THE_CORE
 from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
+from tests.quality.bugs_jobs import BUGS as IN_JOBS
 from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
-BUGS = (*IN_COMMANDS, *IN_THE_CORE, *IN_WHAT_FOLLOWS, *OF_MEMBERSHIP)
+BUGS = (*IN_COMMANDS, *IN_JOBS, *IN_THE_CORE, *IN_WHAT_FOLLOWS, *OF_MEMBERSHIP)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
