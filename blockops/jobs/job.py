@@ -30,6 +30,10 @@ Work: TypeAlias = Generator[Step | None, None, T]
 """What a job does; None: there is nothing to do now."""
 
 
+ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
+"""The events that say that a job has ended."""
+
+
 class Cancelled(Exception):
     """The job was cancelled: not an error, somebody wanted it."""
 

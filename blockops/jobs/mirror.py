@@ -152,7 +152,8 @@ class MirrorJob(Job):
 
     def _ended(self) -> Work[bool]:
         """Try to end while the device is drained; return whether that was possible."""
-        yield from drain([self.owner])
+        device = self.owner  # by the end of the drain it may have been unplugged
+        yield from drain([device])
         try:
             if self.node.dirty.count or not self._made_durable():
                 return False
@@ -161,7 +162,7 @@ class MirrorJob(Job):
             yield Step(Phase.PIVOT, self.device)
             return True
         finally:
-            resume([self.owner])
+            resume([device])
 
     def _made_durable(self) -> bool:
         """Flush the target, and the source too where the target goes on resting on it (our choice).

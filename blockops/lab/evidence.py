@@ -81,7 +81,7 @@ class Evidence:
     *live* is what the devices show in the hypervisor that lives (after a crash: the restarted one),
     *reopened* what a fresh process reads from the disk, starting from the same top image, *targets* what it
     reads from the image that a device is mirrored onto as wanted; *initial* and *sizes* are from the
-    beginning.
+    beginning.  *told* are the devices of which an event has told that their job has ended.
     *tops* are what the devices showed last before the case came to rest
     or was killed, *instants* the point-in-time images by device: what was left behind
     of it or, where a mirror is wanted, the moment at which that began; *switches* the moments at which
@@ -116,6 +116,7 @@ class Evidence:
     reopened: tuple[Shown, ...] = ()
     targets: Mapping[int, Shown] = attrs.field(factory=dict)
     rest: Rest = Rest()
+    told: frozenset[str] = frozenset()
     initial: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
     tops: tuple[str | None, ...] = ()

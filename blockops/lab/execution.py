@@ -28,6 +28,7 @@ from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.results import Event
+from blockops.lab.timeline import Timeline
 from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.machine import Background
 from blockops.management.contestant import Inexpressible
@@ -63,11 +64,12 @@ class Execution:
     clock: Clock = attrs.field(init=False)
     disk: MemoryDisk = attrs.field(init=False)
     evidence: Evidence = attrs.field(init=False)
-    timeline: list[Event] = attrs.field(factory=list)
+    _told: Timeline = attrs.field(init=False)
     steps: int = 0
     manager_steps: int = 0
     operation_steps: int = 0
     moments: list[tuple[int, Moment]] = attrs.field(factory=list)
+    jobs: list[tuple[int, str]] = attrs.field(factory=list)
     hypervisor: Hypervisor | None = attrs.field(init=False)
     _management: Steps[None] | None = None
     _command: Steps[dict[str, object]] | None = None
@@ -78,10 +80,10 @@ class Execution:
     _idle: int = 0
     _stall: int = 0
     _moved_at: int = 0
-    _marked: dict[str, None] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.clock = Clock(self.case.fault, self.recording)
+        self._told = Timeline(self.case.fault, self.clock, self.watched)
         self.disk = initial_disk(self.case.world).fork()
         self.evidence = Evidence(self.case, History())
         self.hypervisor = Hypervisor.start(
@@ -129,6 +131,7 @@ class Execution:
             self._step_operation()
             self._step_jobs()
             self.operation_steps += 1
+            self._note_jobs()
             fault, idle = self.case.fault, self._idle > 0
             for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=idle)):
                 self._step_guest()
@@ -173,7 +176,7 @@ class Execution:
             self._idle = self._idle + 1 if step.waits_for is not None else 0
             if not self.evidence.gate_closed and self.hypervisor is not None:
                 self.evidence.gate_closed = self.hypervisor.gate_closed()
-            self._say("hypervisor", step)
+            self.say("hypervisor", step)
         self._mirrors.look(self.evidence.history.time)
 
     def _step_jobs(self) -> bool:
@@ -198,8 +201,12 @@ class Execution:
             return False
         if step.waits_for is None:
             self._idle = 0
-        self._say("job", step)
+        self.say("job", step)
         return True
+
+    def _note_jobs(self) -> None:
+        if self.recording and self.hypervisor is not None:
+            self.jobs += [(self.operation_steps, job.device) for job in self.hypervisor.machine.background]
 
     def _leave_out(self, exchange: Exchange, before: Tops, after: Tops) -> None:
         """What a job has done to a device while a command ran, the command has not done."""
@@ -224,7 +231,7 @@ class Execution:
         except BlockError as error:
             self._ended(Ending.CUT_OFF if self.hypervisor is None else Ending.FAILED, str(error))
         else:
-            self._say("management", step)
+            self.say("management", step)
 
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
@@ -307,7 +314,7 @@ class Execution:
         self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
         yield Step(Phase.SEND, command)
         answer = exchange.answer if exchange.answer is not None else Lost()
-        self._say("management", command, ": ", answer)
+        self.say("management", command, ": ", answer)
         return answer
 
     def _answered(self, reply: dict[str, object] | None) -> None:
@@ -331,7 +338,7 @@ class Execution:
             number = hypervisor.names.index(device)
             hypervisor.unplug(device, None if self._exchange is None else self._exchange.tops[number])
             self.evidence.conditions[number] = condition
-            self._say("fault", device, " is unplugged")
+            self.say("fault", device, " is unplugged")
 
     # -------------------------------------------------------------------------------------- endings
 
@@ -339,7 +346,7 @@ class Execution:
         """End the hypervisor abruptly, the guest and the command that runs with it."""
         hypervisor, self.hypervisor = self.hypervisor, None
         assert hypervisor is not None
-        self._say("fault", "the hypervisor is killed")
+        self.say("fault", "the hypervisor is killed")
         self.evidence.tops, self.evidence.opened = hypervisor.tops(), hypervisor.opened()
         self.evidence.killed = True
         self.clock.dead = True
@@ -357,7 +364,7 @@ class Execution:
                 continue
 
     def _bury_management(self) -> None:
-        self._say("fault", "management dies")
+        self.say("fault", "management dies")
         self._ended(Ending.DIED, "")
 
     def _disconnect(self, hypervisor: Hypervisor) -> Steps[dict[str, object]]:
@@ -370,22 +377,18 @@ class Execution:
         if self.hypervisor is not None:
             self._command = self._disconnect(self.hypervisor)
         self.evidence.ending, self.evidence.failure = ending, why
-        self._say("management", ending.value, ": " if why else "", why)
+        self.say("management", ending.value, ": " if why else "", why)
 
     # ------------------------------------------------------------------------------------- timeline
 
+    @property
+    def timeline(self) -> list[Event]:
+        """What happened, where it is watched."""
+        return self._told.events
+
+    def say(self, actor: str, *words: object) -> None:
+        """Put into the timeline what *actor* does now."""
+        self._told.say(self.steps, actor, *words)
+
     def _guest_says(self, *words: object) -> None:
-        self._say("guest", *words)
-
-    def _say(self, actor: str, *words: object) -> None:
-        if self.watched and self.clock.running:
-            self._mark_hits()
-            self.timeline.append(Event(self.steps, actor, "".join(map(str, words))))
-
-    def _mark_hits(self) -> None:
-        """Mark what the fault has struck by now, once for each file and operation."""
-        for hit in self.clock.hits:
-            struck = f"{self.case.fault} strikes: {hit.operation} of {hit.path} by the {hit.actor}"
-            if struck not in self._marked:
-                self._marked[struck] = None
-                self.timeline.append(Event(self.steps, "fault", struck))
+        self.say("guest", *words)

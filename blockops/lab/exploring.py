@@ -67,6 +67,7 @@ def record_once(setting: Case) -> Recording:
         execution.operation_steps,
         len(execution.evidence.exchanges),
         tuple(execution.moments),
+        tuple(execution.jobs),
     )
 
 

@@ -40,6 +40,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.sizes = tuple(shown.size for shown in beginning)
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()
+    evidence.told = hypervisor.told()
     if not evidence.killed:
         evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
     unwritten = _written_out(hypervisor)

@@ -14,6 +14,7 @@ from blockops.errors import BlockError
 from blockops.graph.graph import everything_below, reading_path
 from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.jobs.job import ENDS
 from blockops.lab.case import Case
 from blockops.lab.evidence import Rest, Shown
 from blockops.lab.guest import Guest
@@ -108,6 +109,11 @@ class Hypervisor:
             for node in reading_path(device.top)
             if isinstance(node, ImageNode)
         }
+
+    def told(self) -> frozenset[str]:
+        """Return the devices of which an event has told that their job has ended."""
+        events = self.connection.server.proposal.events
+        return frozenset(str(event.data["device"]) for event in events if event.name in ENDS)
 
     def gate_closed(self) -> bool:
         """Whether any device holds its guest back."""

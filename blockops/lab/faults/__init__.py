@@ -6,6 +6,7 @@ host           one host operation fails, or two        process      the hypervis
 management     management dies                         surroundings what it finds is not as expected
 pace           nothing is broken, the guest's pace differs
 device         a device is not there, not fit, or comes and goes midway
+jobs           somebody else ends a job
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
 claimed: power loss, lost and late replies, two faults of different sorts at once.
@@ -14,7 +15,7 @@ claimed: power loss, lost and late replies, two faults of different sorts at onc
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from blockops.lab.faults import device, host, management, pace, process, surroundings
+from blockops.lab.faults import device, host, jobs, management, pace, process, surroundings
 from blockops.lab.faults.fault import Family, Fault
 
 _FAMILIES = [
@@ -24,6 +25,7 @@ _FAMILIES = [
     host.FAMILY,
     process.FAMILY,
     management.FAMILY,
+    jobs.FAMILY,
 ]
 
 FAMILIES: Sequence[Family] = _FAMILIES

@@ -120,7 +120,8 @@ class Recording:
 
     *steps* are all that a kill may come before, *manager_steps* those of management, *operation_steps*
     those of management and its commands together; *commands* is how many management sent.  *moments* say
-    what a kill before a step leaves behind: equal moments, equal remains.
+    what a kill before a step leaves behind: equal moments, equal remains.  *jobs* has, for each step of the
+    operation after which a device has a job, that step and the device.
     """
 
     operations: tuple[HostOperation, ...]
@@ -129,6 +130,7 @@ class Recording:
     operation_steps: int
     commands: int
     moments: tuple[tuple[int, Hashable], ...]
+    jobs: tuple[tuple[int, str], ...] = ()
 
 
 Lister = Callable[["Case", Recording, Sequence[HostOperation]], Iterator[Fault]]

@@ -101,7 +101,7 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
             "truthful",
             "a reply was received",
             "An error means that no device changed; success of every command means that every device is "
-            "new, and is so still after a reopen.",
+            "new (unless an event has told that its job has ended), and is so still after a reopen.",
         ),
         truthful,
     ),

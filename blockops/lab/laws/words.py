@@ -27,7 +27,7 @@ def _untruths(evidence: Evidence) -> Iterator[Problem]:
             yield from _changed(evidence, exchange)
     if evidence.ending is Ending.SUCCEEDED and not evidence.killed:
         for number, state in enumerate(device_states(evidence)):
-            if state != "new":
+            if state != "new" and f"d{number}" not in evidence.told:
                 shown = evidence.live[number]
                 yield (
                     f"every command succeeded, and d{number} shows {shown.top or 'no image'}",
