@@ -4,7 +4,7 @@ How a job ended is in no reply: a job that is gone has no row in `query-block-jo
 and again, as libvirt did where it had missed an event, and then looks which image the device shows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from blockops.management.careful import look
@@ -31,28 +31,35 @@ def start_mirror(desk: Desk, move: Move) -> Steps[None]:
     )
 
 
-def until_ready(desk: Desk, device: str) -> Steps[None]:
-    """Wait until the mirror of the device is ready; raises `GaveUp` where it is gone, or rests."""
-    yield from _until(desk, device, lambda row: bool(row is not None and row["ready"]))
+def until_ready(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Wait until the mirrors of all these devices are ready at once; `GaveUp` where one is gone, or rests."""
+
+    def reached(rows: Mapping[str, Row]) -> bool:
+        for move in moves:
+            if move.device not in rows:
+                raise GaveUp(f"the mirror of {move.device} is gone")
+        return all(rows[move.device]["ready"] for move in moves)
+
+    yield from _until(desk, moves, reached)
 
 
-def until_gone(desk: Desk, device: str) -> Steps[None]:
-    """Wait until the device has no job; raises `GaveUp` where the job rests."""
-    yield from _until(desk, device, lambda row: row is None)
+def until_gone(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Wait until none of these devices has a job; raises `GaveUp` where a job rests."""
+    yield from _until(desk, moves, lambda rows: not any(move.device in rows for move in moves))
 
 
-def _until(desk: Desk, device: str, reached: Callable[[Row | None], bool]) -> Steps[None]:
+def _until(desk: Desk, moves: Sequence[Move], reached: Callable[[Mapping[str, Row]], bool]) -> Steps[None]:
+    names = [move.device for move in moves]
     for _ in range(LOOKS):
-        row = (yield from _rows(desk)).get(device)
-        if reached(row):
+        rows = yield from _rows(desk)
+        if reached(rows):
             return
-        if row is None:
-            raise GaveUp(f"the mirror of {device} has ended before it was ready")
-        if row["paused"] and row["io-status"] != "ok":
-            raise GaveUp(f"the mirror of {device} rests after an error")
+        for name in names:
+            if name in rows and rows[name]["paused"] and rows[name]["io-status"] != "ok":
+                raise GaveUp(f"the mirror of {name} rests after an error")
         for _ in range(PAUSE):
-            yield Step(Phase.WAIT, device)
-    raise GaveUp(f"the mirror of {device} takes too long")
+            yield Step(Phase.WAIT, "jobs")
+    raise GaveUp(f"it takes too long: the mirror of {' and '.join(names)}")
 
 
 def _rows(desk: Desk) -> Steps[dict[str, Row]]:
@@ -67,15 +74,15 @@ def complete(desk: Desk, move: Move) -> Steps[None]:
 
 def until_moved(desk: Desk, move: Move) -> Steps[None]:
     """Wait until the device has no job, then look; raises `GaveUp` where it does not show the new image."""
-    yield from until_gone(desk, move.device)
+    yield from until_gone(desk, [move])
     if not (yield from look(desk)).shows(move.device, move.new):
         raise GaveUp(f"{move.device} has not moved to {move.new.path}, and its mirror is gone")
 
 
-def end_all(desk: Desk) -> Steps[None]:
-    """End every job at once and wait until they are gone, whatever they have come to."""
+def end_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """End the jobs of these devices at once and wait until they are gone, whatever they have come to."""
     rows = yield from _rows(desk)
-    for device in rows:
-        yield from desk.execute("block-job-cancel", device=device, force=True)
-    for device in rows:
-        yield from until_gone(desk, device)
+    for move in moves:
+        if move.device in rows:
+            yield from desk.execute("block-job-cancel", device=move.device, force=True)
+    yield from until_gone(desk, moves)

@@ -91,8 +91,7 @@ def naive_migrate(desk: Desk, wish: Wish) -> Steps[None]:
     for move in moves:
         yield from start_mirror(desk, move)
     yield from copy_bases(desk, wish)
-    for move in moves:
-        yield from until_ready(desk, move.device)
+    yield from until_ready(desk, moves)
     for move in moves:
         yield from complete(desk, move)
     for move in moves:
@@ -113,8 +112,7 @@ def naive_change(desk: Desk, wish: Wish) -> Steps[None]:
     yield from configure_new(desk, moves)
     for move in _mirrors(wish):
         yield from start_mirror(desk, move)
-    for move in _mirrors(wish):
-        yield from until_ready(desk, move.device)
+    yield from until_ready(desk, _mirrors(wish))
 
 
 def _changes(wish: Wish) -> list[Mapping[str, object]]:
@@ -195,8 +193,7 @@ def careful_migrate(desk: Desk, wish: Wish) -> Steps[None]:
         for move in onto_destination:
             yield from start_mirror(desk, move)
         yield from copy_bases(desk, wish)
-        for move in onto_destination:
-            yield from until_ready(desk, move.device)
+        yield from until_ready(desk, onto_destination)
         for move in onto_destination:
             yield from intend(desk, [move])
             yield from _move(desk, move)
@@ -217,12 +214,13 @@ def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     Nothing is deleted while a job may run, for `query-block` does not name the target of a mirror; nor of a
     disk that is on the destination, or will be after a restart because its books could not be written.
     """
-    yield from end_all(desk)
+    moves = onto_targets(wish)
+    yield from end_all(desk, moves)
     live = yield from look(desk)
-    for move in onto_targets(wish):
+    for move in moves:
         if live.shows(move.device, move.new):
             yield from attempt(_mirror_back(desk, move))
-            yield from end_all(desk)
+            yield from end_all(desk, moves)
     live = yield from look(desk)
     shown = {
         disk.device: image
@@ -244,7 +242,7 @@ def _mirror_back(desk: Desk, move: Move) -> Steps[None]:
     """Let the disk return to its image on the source, which gets all that was written since it moved."""
     back = Move(move.device, move.new, move.old, move.backing)
     yield from start_mirror(desk, back)
-    yield from until_ready(desk, back.device)
+    yield from until_ready(desk, [back])
     yield from _move(desk, back)
 
 
@@ -266,10 +264,9 @@ def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
         yield from done(desk, moves)
         for move in _mirrors(wish):
             yield from start_mirror(desk, move)
-        for move in _mirrors(wish):
-            yield from until_ready(desk, move.device)
+        yield from until_ready(desk, _mirrors(wish))
     except BlockError as why:
-        yield from end_all(desk)
+        yield from end_all(desk, _mirrors(wish))
         yield from delete_all(desk, mirror_files(wish))
         raise GaveUp("all disks are on their overlays, and none is mirrored", why) from why
 
@@ -296,7 +293,7 @@ def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
     if began and (yield from attempt(_all_mirrored(desk, wish))) is None:
         yield from desk.note("recovered")
         return
-    failure = yield from attempt(end_all(desk))
+    failure = yield from attempt(end_all(desk, onto_targets(wish)))
     if began and failure is None and wish.use_case.startswith("migrate"):
         yield from _recover_migration(desk, wish)
         return
@@ -312,8 +309,7 @@ def _all_mirrored(desk: Desk, wish: Wish) -> Steps[None]:
     mirrors = _mirrors(wish)
     if not mirrors or not (yield from has_moved(desk, onto_overlays(wish))):
         raise GaveUp("not all of the use case is fulfilled")
-    for move in mirrors:
-        yield from until_ready(desk, move.device)
+    yield from until_ready(desk, mirrors)
 
 
 def _recover_migration(desk: Desk, wish: Wish) -> Steps[None]:
