@@ -13,14 +13,16 @@ from functools import partial
 import attrs
 
 from blockops.lab.drawn import Found, found_worlds, searches
+from blockops.lab.errands import finding_pairs, judging, judging_pairs, surveying
 from blockops.lab.outcome import cells_of, results_of
-from blockops.lab.plan import Part, Roster, Settings, Survey, allot, parts_of
+from blockops.lab.plan import Depth, Part, Roster, Settings, allot, meet_pairs, parts_of
 from blockops.lab.results import Cell, Results, ToolSample
 from blockops.lab.sample import sample_images
+from blockops.lab.sampling import Lots
 from blockops.lab.store import Store
 from blockops.lab.tally import Tally
-from blockops.lab.work import enlisted, judge_slice, slices, survey
-from blockops.lab.workers import Batch, Piece, T, own_workers
+from blockops.lab.work import enlisted
+from blockops.lab.workers import Batch, Errand, T, own_workers
 
 __all__ = ["Progress", "Settings", "compare"]
 
@@ -95,44 +97,45 @@ class _Run:
 
     def go(self, workers: Executor) -> None:
         """Survey, judge, search; what comes of it is added to the parts as it comes."""
-        asked = {str(part.setting): part for part in self.parts if part.inexpressible is None}
-        self._survey(workers, asked)
+        self._survey(workers)
         allot(self.settings.policy, self.parts)
-        self._expected = sum(part.planned for part in self.parts)
-        self._judge(workers, asked)
+        self._judge(workers, judging(self.contestants, self.parts))
+        meet_pairs(self.parts, self._drawn_pairs(workers))
+        self._judge(workers, judging_pairs(self.contestants, self.parts))
         searching = self._batch(workers, searches(self.settings, self.contestants, self.parts))
         self.sample = sample_images(self.settings, self.parts)  # here, while the workers search
         self.found = found_worlds(self.parts, [done.result for done in searching])
 
-    def _batch(self, workers: Executor, pieces: Iterable[Piece[T]]) -> Batch[T]:
-        return Batch(workers, iter(pieces), self.store)
+    def _batch(self, workers: Executor, errands: Iterable[Errand[T]]) -> Batch[T]:
+        return Batch(workers, iter(errands), self.store)
 
-    def _survey(self, workers: Executor, asked: dict[str, Part]) -> None:
-        pieces = (
-            Piece(f"survey {name}", name, survey, (self.contestants, part.setting, part.scope), Survey)
-            for name, part in asked.items()
-        )
-        for done in self._batch(workers, pieces):
-            asked[done.piece.about].surveyed = done.result
+    def _survey(self, workers: Executor) -> None:
+        by_setting: dict[str, list[Part]] = {}
+        for part in self.parts:
+            by_setting.setdefault(str(part.setting), []).append(part)
+        for done in self._batch(workers, surveying(self.contestants, self.parts)):
+            for part in by_setting[done.errand.about]:
+                of_pairs = part.depth is Depth.PAIRS
+                part.surveyed = attrs.evolve(done.result, groups={}, choice=0) if of_pairs else done.result
             self._tell()
 
-    def _judge(self, workers: Executor, asked: dict[str, Part]) -> None:
-        pieces = (
-            Piece(
-                f"judge {name} {start}",
-                name,
-                judge_slice,
-                (self.contestants, part.setting, part.scope, start, end),
-                Tally,
-            )
-            for name, part in asked.items()
-            for start, end in slices(part.setting, part.planned)
-        )
-        for done in self._batch(workers, pieces):
-            asked[done.piece.about].tally.add(done.result)
+    def _judge(self, workers: Executor, errands: Iterable[Errand[Tally]]) -> None:
+        parts = {str(part): part for part in self.parts}
+        self._expected = sum(part.planned for part in self.parts)
+        for done in self._batch(workers, errands):
+            parts[done.errand.about].tally.add(done.result)
             self._done += done.result.cases
             self._stored += done.result.cases if done.stored else 0
             self._tell()
+
+    def _drawn_pairs(self, workers: Executor) -> dict[str, Lots]:
+        """Return by setting the pairs that were drawn: while single faults were judged, or else now."""
+        drawn = {str(part.setting): part.tally.pairs for part in self.parts if part.depth is not Depth.PAIRS}
+        if self.settings.groups is not None:
+            drawn = {}
+            for done in self._batch(workers, finding_pairs(self.contestants, self.parts)):
+                drawn.setdefault(done.errand.about, Lots()).add(done.result)
+        return drawn
 
     def _tell(self) -> None:
         self.on_progress(Progress(self._done, self._expected, self._stored, tuple(self.parts)))

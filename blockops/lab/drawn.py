@@ -24,7 +24,7 @@ from blockops.lab.plan import Part, Roster, Settings
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
 from blockops.lab.work import enlisted
-from blockops.lab.workers import Piece
+from blockops.lab.workers import Errand
 from blockops.lab.world import VOLUMES, Workload, World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase
@@ -152,7 +152,7 @@ def search(roster: Roster, contestant_id: str, budget: int, seed: int) -> Search
     return Searched(contestant_id, sighting(contestant, smallest))
 
 
-def searches(settings: Settings, roster: Roster, parts: Iterable[Part]) -> Iterator[Piece[Searched]]:
+def searches(settings: Settings, roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Searched]]:
     """Yield the search for a smallest failing world for every contestant of *parts*.
 
     There is nothing to search where *examples* is 0, nor on images that were given.
@@ -161,7 +161,7 @@ def searches(settings: Settings, roster: Roster, parts: Iterable[Part]) -> Itera
         return
     for contestant in dict.fromkeys(part.setting.contestant for part in parts):
         arguments = (roster, contestant, settings.examples, settings.seed)
-        yield Piece(f"search {contestant}", contestant, search, arguments, Searched)
+        yield Errand(f"search {contestant}", contestant, search, arguments, Searched)
 
 
 def found_worlds(parts: Iterable[Part], searched: Iterable[Searched]) -> tuple[Found, ...]:

@@ -87,7 +87,7 @@ class Evidence:
     of it or, where a mirror is wanted, the moment at which that began; *switches* the moments at which
     devices left a mirror for the target that they show.  *mirrored* and *left* are the two of `MirrorWatch`.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
-    own requests on an image that it reads from; *troubles* and *looked* are as in `Clock`.
+    own requests on an image that it reads from; *troubles*, *looked* and *way* are as in `Clock`.
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
     dropped after another handle had written them, *opened* the images
@@ -109,6 +109,7 @@ class Evidence:
     own_hits: int = 0
     troubles: tuple[Trouble, ...] = ()
     looked: bool = False
+    way: tuple[int, ...] = ()
     gate_closed: bool = False
     longest_stall: int = 0
     stall_operations: int = 0

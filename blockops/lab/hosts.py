@@ -72,7 +72,8 @@ class Clock:
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
     *looked* says that somebody asked which errno an injected error has, other than to print it.
-    *pages* is there where a flush is to drop some.
+    *pages* is there where a flush is to drop some.  *way* are the numbers of the operations of management
+    and the hypervisor that came after the first host fault and that it did not strike: see `pairs`.
     """
 
     fault: Fault
@@ -86,6 +87,7 @@ class Clock:
     looked: bool = False
     mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
+    way: list[int] = attrs.field(factory=list)
     troubles: tuple[Trouble, ...] = attrs.field(init=False)
     pages: PageCache | None = attrs.field(init=False)
     _armed: int = attrs.field(init=False)
@@ -139,6 +141,8 @@ class Clock:
             if trouble.strikes(operation):
                 self.hits.append(attrs.evolve(operation, code=ERRNO.get(trouble.fault.kind, 0)))
                 return trouble.fault
+        if operation.actor != "guest" and operation.number > self.fault.armed_from:
+            self.way.append(operation.number)
         return None
 
     def _kill(self, operation: HostOperation) -> None:

@@ -34,8 +34,8 @@ class Judged:
     """A case with what each law says of it, and what of the core broke in it.
 
     *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
-    the last of its troubles (`faults.host.Trouble`), *looked* is as in `Clock`; *equal*: the case was not
-    run, because it equals another that was.
+    the last of its troubles (`faults.host.Trouble`), *looked* and *way* are as in `Clock`; *equal*: the case
+    was not run, because it equals another that was.
     """
 
     case: str
@@ -46,6 +46,7 @@ class Judged:
     within: frozenset[str] = frozenset()
     beyond: bool = True
     looked: bool = True
+    way: tuple[int, ...] = ()
     equal: bool = False
 
 
@@ -69,7 +70,9 @@ def judged(case: Case) -> Judged:
     struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)
-    return Judged(case.id, judgements, broken, struck, again, within, last.beyond, evidence.looked)
+    return Judged(
+        case.id, judgements, broken, struck, again, within, last.beyond, evidence.looked, evidence.way
+    )
 
 
 _Point: TypeAlias = tuple[tuple[HostFault, ...], int]

@@ -37,7 +37,7 @@ def cells_of(part: Part) -> Iterator[Cell]:
             contestant.entry.id,
             contestant.profile.value,
             contestant.manager.value,
-            part.setting.place,
+            part.place,
             law.id,
             inexpressible=part.inexpressible,
             smallest=smallest,
@@ -60,7 +60,7 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         notes.append(f"{tally.masked} faults never struck")
     return Coverage(
         part.contestant.id,
-        part.setting.place,
+        part.place,
         tally.cases,
         surveyed.cases,
         len(tally.points),
@@ -138,5 +138,5 @@ def _designs(parts: list[Part]) -> tuple[Design, ...]:
 def _purposes(parts: list[Part]) -> tuple[Purpose, ...]:
     return tuple(
         Purpose(name, USE_CASES[use_case].wants)
-        for name, use_case in {part.setting.place: part.setting.use_case for part in parts}.items()
+        for name, use_case in {part.place: part.setting.use_case for part in parts}.items()
     )

@@ -33,17 +33,23 @@ def leading_faults(operations: Sequence[HostOperation]) -> Iterator[HostFault]:
                 yield HostFault(kind, number)
 
 
+def leads(fault: HostFault) -> bool:
+    """Whether pairs begin with *fault*, one of those that a setting has."""
+    if fault.span is Span.ONCE:
+        return fault.kind in (Kind.EIO, Kind.TORN, Kind.DROPPED)
+    return fault.span is Span.LASTING and fault.kind is Kind.EIO and not fault.applied
+
+
+def pairs_on(first: HostFault, way: Sequence[int]) -> Iterator[FaultPair]:
+    """Yield the pairs that *first* is the first of, where its run took *way* (`hosts.Clock`)."""
+    return (FaultPair(first, HostFault(Kind.EIO, number, span)) for number in way for span in _SECOND)
+
+
 def pairs_after(setting: Case, first: HostFault) -> tuple[FaultPair, ...]:
     """Run *setting* under *first* and return the pairs that it is the first of, in the order of that run."""
-    execution = Execution(attrs.evolve(setting, fault=first), recording=True)
+    execution = Execution(attrs.evolve(setting, fault=first))
     execution.go()
-    struck = {hit.number for hit in execution.clock.hits}
-    return tuple(
-        FaultPair(first, HostFault(Kind.EIO, operation.number, span))
-        for operation in execution.clock.operations
-        if operation.number > first.number and operation.number not in struck and operation.actor != "guest"
-        for span in _SECOND
-    )
+    return tuple(pairs_on(first, execution.clock.way))
 
 
 def pairs(setting: Case, operations: Sequence[HostOperation]) -> Iterator[FaultPair]:

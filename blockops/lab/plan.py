@@ -7,14 +7,18 @@ has a space of faults that is surveyed and then judged slice by slice (`work`): 
 
 import enum
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import attrs
 
 from blockops.lab.case import Case
+from blockops.lab.faults import parse_fault
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.policy import DEFAULT, FULL, Policy, shares
+from blockops.lab.sampling import Lots
 from blockops.lab.tally import Tally
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Inexpressible
@@ -68,11 +72,12 @@ class Settings:
 
 
 class Depth(enum.Enum):
-    """Why a setting is compared, and so how far: the policy says how much of the latter two."""
+    """Why a setting is compared, and so how far: the policy says how much of all but the first."""
 
     OWN = "the use case with its own number of devices"
     OTHERS = "with other numbers of devices"
     WORLDS = "in further worlds"
+    PAIRS = "pairs of host faults"
 
 
 @attrs.frozen
@@ -96,18 +101,23 @@ class Setting:
 class Scope:
     """Which cases of a setting are asked for: of these fault groups, on *inner* devices too or not.
 
-    *sample*: this many, drawn with *seed*, besides the one without a fault; None for all.
+    *sample*: this many, drawn with *seed*, the one without a fault among them; None for all.  *pairs*: so
+    many pairs are to be drawn of those that begin with one of the cases; None where none is wanted.
     """
 
     groups: frozenset[str] | None
     inner: bool
     seed: int
     sample: int | None = None
+    pairs: int | None = None
 
 
 @attrs.define
 class Part:
-    """One setting on its way: its space once surveyed, its tally so far, or why it cannot be asked."""
+    """One setting on its way: its space once surveyed, its tally so far, or why it cannot be asked.
+
+    *drawn*: of a part of pairs, the names of those that are to be judged, in order; None for all.
+    """
 
     setting: Setting
     contestant: Contestant
@@ -115,7 +125,16 @@ class Part:
     scope: Scope
     inexpressible: str | None = None
     surveyed: "Survey | None" = None
+    drawn: tuple[str, ...] | None = None
     tally: Tally = attrs.field(factory=Tally)
+
+    @property
+    def place(self) -> str:
+        """Under which name the report has it: the use case with its devices, and whether it is of pairs."""
+        return f"{self.setting.place} pairs" if self.depth is Depth.PAIRS else self.setting.place
+
+    def __str__(self) -> str:
+        return f"{self.contestant.id}/{self.place}"
 
     @property
     def case(self) -> Case:
@@ -124,9 +143,13 @@ class Part:
 
     @property
     def planned(self) -> int:
-        """How many cases are to be judged."""
+        """How many cases are to be judged; of pairs that are not met yet, the most that there may be."""
         if self.surveyed is None:
             return 0
+        if self.drawn is not None:
+            return len(self.drawn)
+        if self.depth is Depth.PAIRS and not self.surveyed.cases:
+            return self.scope.pairs or 0
         return self.surveyed.cases if self.scope.sample is None else self.scope.sample
 
 
@@ -134,12 +157,14 @@ class Part:
 class Survey:
     """The size of a setting's space: its cases by group of faults, and its host operations.
 
-    *choice*: how many of the cases may be sampled; the others are on inner devices.
+    *choice*: how many of the cases may be sampled, the others are on inner devices; *leading*: how many
+    faults there are that a pair may begin with.
     """
 
     groups: dict[str, int]
     points: int
     choice: int
+    leading: int
 
     @property
     def cases(self) -> int:
@@ -150,12 +175,13 @@ class Survey:
 def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Part]:
     """Return what is to be compared, in the order in which it is reported."""
     return [
-        _part(settings, contestant, use_case, depth, world)
+        part
         for contestant in contestants
         if chosen(settings, contestant)
         for use_case in USE_CASES.values()
         if not settings.use_cases or use_case.id in settings.use_cases
         for depth, world in _worlds(settings, use_case.device_counts)
+        for part in _parts(settings, contestant, use_case, depth, world)
     ]
 
 
@@ -190,11 +216,22 @@ EXHAUSTIVE = 2
 """Up to this many devices, a number of devices that was asked for is not sampled."""
 
 
-def _part(settings: Settings, contestant: Contestant, use_case: UseCase, depth: Depth, world: World) -> Part:
+def _parts(
+    settings: Settings, contestant: Contestant, use_case: UseCase, depth: Depth, world: World
+) -> Iterator[Part]:
+    """Yield the part of single faults and, where they are wanted, that of pairs."""
     program = contestant.program(use_case.id)
-    reason = program.reason if isinstance(program, Inexpressible) else None
-    scope = Scope(settings.groups, depth is Depth.OWN or settings.policy.inner, settings.seed)
-    return Part(Setting(contestant.id, use_case.id, world), contestant, depth, scope, reason)
+    setting = Setting(contestant.id, use_case.id, world)
+    single = None if settings.groups is None else settings.groups - {PAIR}
+    scope = Scope(single, depth is Depth.OWN or settings.policy.inner, settings.seed)
+    if isinstance(program, Inexpressible):
+        yield Part(setting, contestant, depth, scope, program.reason)
+        return
+    if single is None or single:
+        yield Part(setting, contestant, depth, scope)
+    asked = settings.groups is None or PAIR in settings.groups
+    if asked and (depth is Depth.OWN or settings.policy.pairs is None):
+        yield Part(setting, contestant, Depth.PAIRS, scope)
 
 
 def allot(policy: Policy, parts: list[Part]) -> None:
@@ -203,6 +240,33 @@ def allot(policy: Policy, parts: list[Part]) -> None:
         surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
         if total is None or not surveyed:
             continue
-        allotted = shares(total, [survey.choice for _, survey in surveyed])
+        allotted = shares(total, policy.most, [survey.choice for _, survey in surveyed])
         for (part, _), share in zip(surveyed, allotted, strict=True):
             part.scope = attrs.evolve(part.scope, sample=max(1, share))
+    _allot_pairs(policy, parts)
+
+
+def _allot_pairs(policy: Policy, parts: list[Part]) -> None:
+    """Say how many pairs are to be drawn, none where all are judged: while the single faults are judged."""
+    paired = {part.setting for part in parts if part.depth is Depth.PAIRS}
+    limit = 0 if policy.pairs is None else min(policy.most, policy.pairs // max(1, len(paired)) + 1)
+    for part in parts:
+        if part.setting in paired:
+            part.scope = attrs.evolve(part.scope, pairs=limit)
+
+
+def meet_pairs(parts: list[Part], drawn: Mapping[str, Lots]) -> None:
+    """Tell the parts of pairs how many there are and, where not all are judged, which were drawn."""
+    for part in parts:
+        if part.depth is not Depth.PAIRS or part.surveyed is None:
+            continue
+        lots = drawn.get(str(part.setting), Lots())
+        part.surveyed = attrs.evolve(part.surveyed, groups={PAIR: lots.count}, choice=lots.count)
+        if lots.limit:
+            pairs = [parse_fault(case_id.rpartition("/")[2]) for _, case_id in lots.lowest]
+            part.drawn = tuple(map(str, sorted(pairs, key=_place_of_pair)))
+
+
+def _place_of_pair(pair: Fault) -> list[tuple[int, str]]:
+    """Return what pairs are ordered by: where the first strikes, then where the second does."""
+    return [(fault.number, str(fault)) for fault in pair.host_faults]

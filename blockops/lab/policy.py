@@ -1,11 +1,12 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
-    use case with its own number of devices    every single fault
+    use case with its own number of devices    every single fault, and a sample of the pairs of host faults
     other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
 
 A sample is shared among the settings that it is for: each gets an equal number, and what the small ones
 do not need goes to the larger ones.  The numbers keep the default run under five minutes on two cores,
-of which the exhaustive part takes most.  `--full` samples nothing.
+of which the exhaustive part takes most; where little is asked for, no setting gets more than its *most*.
+`--full` samples nothing.
 """
 
 from collections.abc import Sequence
@@ -18,24 +19,28 @@ class Policy:
     """How many cases are sampled in all, None for every one.
 
     *others*: with numbers of devices other than the use case's own; *worlds*: in the further worlds.
+    *pairs*: of host faults, with the use case's own number of devices and, where it is None, with all others.
+    *most*: of one setting.
     *inner*: where cases are sampled, operations on the devices between the first and the last may fail, too.
     """
 
     others: int | None = None
     worlds: int | None = None
+    pairs: int | None = None
+    most: int = 150
     inner: bool = True
 
 
-DEFAULT = Policy(others=12_000, worlds=4_000, inner=False)
+DEFAULT = Policy(others=12_000, worlds=4_000, pairs=10_000, inner=False)
 FULL = Policy()
 
 
-def shares(total: int, sizes: Sequence[int]) -> list[int]:
-    """Divide *total* among spaces of *sizes*: equally, but nobody gets more than there is."""
+def shares(total: int, most: int, sizes: Sequence[int]) -> list[int]:
+    """Divide *total* among spaces of *sizes*: equally, but to nobody more than there is, or than *most*."""
     found = [0] * len(sizes)
     left, waiting = total, len(sizes)
     for number in sorted(range(len(sizes)), key=lambda number: sizes[number]):
-        found[number] = min(sizes[number], left // waiting)
+        found[number] = min(sizes[number], most, left // waiting)
         left -= found[number]
         waiting -= 1
     return found

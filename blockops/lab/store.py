@@ -1,7 +1,7 @@
 """What an unfinished run has found so far: an SQLite file from which a killed run goes on.
 
     run     one set of settings, judged by one state of the code
-    result  by run and name of a piece of work (`workers.Piece`): what came of it, as JSON
+    result  by run and name of an errand (`workers.Errand`): what came of it, as JSON
 
 Every result is committed when it comes, so whatever ends a run, a SIGKILL or a full disk, loses nothing
 that was stored.  A run is known by the digests of its settings and of the code (`identity`), so that what

@@ -5,6 +5,7 @@ import attrs
 from blockops.lab.faults.fault import Fault
 from blockops.lab.judging import Judged
 from blockops.lab.results import Verdict
+from blockops.lab.sampling import Lots
 
 
 @attrs.define
@@ -29,7 +30,8 @@ class Tally:
     """Verdicts per law, violations per law and sort, what of the core broke, how many cases of what.
 
     *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
-    the violations of a law in cases whose fault goes on.
+    the violations of a law in cases whose fault goes on; *pairs* has drawn those pairs of faults whose
+    first was among the cases.
     """
 
     cases: int = 0
@@ -41,6 +43,7 @@ class Tally:
     groups: dict[str, int] = attrs.field(factory=dict)
     points: set[int] = attrs.field(factory=set)
     lasting: dict[str, int] = attrs.field(factory=dict)
+    pairs: Lots = attrs.field(factory=Lots)
 
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
         """Take in one case, the *rank*-th of its setting, broken by *fault*."""
@@ -65,6 +68,7 @@ class Tally:
         self.points |= other.points
         for law, number in other.lasting.items():
             self.lasting[law] = self.lasting.get(law, 0) + number
+        self.pairs.add(other.pairs)
         for group, number in other.groups.items():
             self.groups[group] = self.groups.get(group, 0) + number
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]

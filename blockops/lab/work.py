@@ -1,17 +1,22 @@
-"""What is done elsewhere: survey a setting, judge a slice of it.
+"""What is done elsewhere: survey a setting, judge a slice of it, find and judge pairs of faults.
 
 Only names, worlds and tallies cross between processes: each finds the contestants by the roster, which
 is a function of a module, so any executor will do.
 """
 
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from blockops.lab.case import Case
 from blockops.lab.exploring import Space, record, record_once, space
+from blockops.lab.faults import parse_fault
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.host import HostFault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
+from blockops.lab.pairs import leading_faults, leads, pairs_after, pairs_on
 from blockops.lab.plan import Roster, Scope, Setting, Survey
-from blockops.lab.sampling import sampled
+from blockops.lab.sampling import Lots, sampled
 from blockops.lab.tally import Tally
 from blockops.management.contestant import Contestant
 from blockops.management.use_cases import USE_CASES
@@ -38,13 +43,8 @@ def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     for fault in everything.faults:
         groups[fault.group] = groups.get(fault.group, 0) + 1
     choice = everything if scope.inner else space(case, recording, scope.groups, complete=False)
-    return Survey(groups, everything.points, len(choice.faults))
-
-
-def slices(setting: Setting, cases: int) -> list[tuple[int, int]]:
-    """Divide so many cases of a setting into pieces of work of a few tenths of a second: (start, end)."""
-    length = max(10, 400 // setting.world.devices)
-    return [(start, min(start + length, cases)) for start in range(0, cases, length)]
+    leading = sum(1 for _ in leading_faults(recording.operations))
+    return Survey(groups, everything.points, len(choice.faults), leading)
 
 
 def judge_slice(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Tally:
@@ -52,8 +52,17 @@ def judge_slice(roster: Roster, setting: Setting, scope: Scope, start: int, end:
     case, found, ranks = _chosen(roster, setting, scope)
     tally, judging = Tally(), Judging(case, found)
     for rank in ranks[start:end]:
-        tally.count(judging.judge(found.faults[rank]), found.faults[rank], rank)
+        fault = found.faults[rank]
+        judged = judging.judge(fault)
+        tally.count(judged, fault, rank)
+        if scope.pairs is not None and isinstance(fault, HostFault) and leads(fault):
+            _draw(tally.pairs, setting, scope, pairs_on(fault, judged.way))
     return tally
+
+
+def _draw(lots: Lots, setting: Setting, scope: Scope, pairs: Iterable[Fault]) -> None:
+    lots.limit = scope.pairs or 0
+    lots.draw(scope.seed, [f"{setting}/{pair}" for pair in pairs])
 
 
 @lru_cache(maxsize=8)
@@ -72,3 +81,42 @@ def chosen_ranks(setting: Setting, found: Space, scope: Scope) -> list[int]:
     names = [f"{setting}/{found.faults[rank]}" for rank in rest]
     lucky = sampled(names, max(0, scope.sample - len(first)), scope.seed)
     return sorted([*first, *(rest[number] for number in lucky)])
+
+
+def find_pairs(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Lots:
+    """Draw the pairs whose first is one of the leading faults of a setting from *start* to *end*."""
+    case, leading = _leading(roster, setting)
+    lots = Lots()
+    for first in leading[start:end]:
+        _draw(lots, setting, scope, pairs_after(case, first))
+    return lots
+
+
+@lru_cache(maxsize=8)
+def _leading(roster: Roster, setting: Setting) -> tuple[Case, list[HostFault]]:
+    case = case_of(roster, setting)
+    return case, list(leading_faults(record_once(case).operations))
+
+
+def judge_pairs(roster: Roster, setting: Setting, names: tuple[str, ...], start: int) -> Tally:
+    """Judge the pairs with these *names*, whose first has rank *start* among all that are judged."""
+    case = case_of(roster, setting)
+    tally, judging = Tally(), Judging(case, Space((), 0, 0))
+    for rank, name in enumerate(names, start):
+        fault = parse_fault(name)
+        tally.count(judging.judge(fault), fault, rank)
+    return tally
+
+
+def judge_all_pairs(roster: Roster, setting: Setting, start: int, end: int) -> Tally:
+    """Judge every pair whose first is one of the leading faults of a setting from *start* to *end*."""
+    case, leading = _leading(roster, setting)
+    tally, judging = Tally(), Judging(case, Space((), 0, 0))
+    for number, first in enumerate(leading[start:end], start):
+        for rank, pair in enumerate(pairs_after(case, first)):
+            tally.count(judging.judge(pair), pair, number * MOST_PAIRS + rank)
+    return tally
+
+
+MOST_PAIRS = 1_000_000
+"""More pairs than any one fault begins: what the ranks of its pairs are apart from those of the next."""

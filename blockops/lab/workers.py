@@ -1,9 +1,9 @@
 """Who does the work: processes of our own, or any executor that is given.
 
-    Piece ──▶ Batch ──▶ an executor ──▶ Done, as each is done
+    Errand ──▶ Batch ──▶ an executor ──▶ Done, as each is done
                 └─────▶ the store, where an earlier run has done it
 
-Only so many pieces are handed out at a time, so that a long list costs nothing.
+Only so many errands are handed out at a time, so that a long list costs nothing.
 """
 
 import gc
@@ -22,11 +22,11 @@ from blockops.lab.store import Store
 T = TypeVar("T")
 
 HANDED_OUT = 256
-"""How many pieces of work are handed out at a time: enough for as many workers."""
+"""How many errands are handed out at a time: enough for as many workers."""
 
 
 @attrs.frozen
-class Piece(Generic[T]):
+class Errand(Generic[T]):
     """A piece of work: its name, unique within a run, what it is about, and what to call with what.
 
     Function and arguments can be pickled.
@@ -41,24 +41,24 @@ class Piece(Generic[T]):
 
 @attrs.frozen
 class Done(Generic[T]):
-    """What came of a piece of work; *stored*: the store had it, nobody had to work."""
+    """What came of an errand; *stored*: the store had it, nobody had to work."""
 
-    piece: Piece[T]
+    errand: Errand[T]
     result: T
     stored: bool
 
 
 @attrs.define
 class Batch(Generic[T]):
-    """Pieces that are being done: the first are handed out at once, each result is met by iterating.
+    """Errands that are being done: the first are handed out at once, each result is met by iterating.
 
     What is done is stored before anybody sees it.
     """
 
     executor: Executor
-    pieces: Iterator[Piece[T]]
+    errands: Iterator[Errand[T]]
     store: Store | None
-    _running: dict[Future[T], Piece[T]] = attrs.field(factory=dict)
+    _running: dict[Future[T], Errand[T]] = attrs.field(factory=dict)
     _known: list[Done[T]] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
@@ -82,21 +82,21 @@ class Batch(Generic[T]):
         """Wait for some of what is handed out, if anything is."""
         done = wait(self._running, return_when=FIRST_COMPLETED).done if self._running else set()
         for future in done:
-            piece, result = self._running.pop(future), future.result()
+            errand, result = self._running.pop(future), future.result()
             if self.store is not None:
-                self.store.keep(piece.name, result)
-            yield Done(piece, result, stored=False)
+                self.store.keep(errand.name, result)
+            yield Done(errand, result, stored=False)
 
     def _hand_out(self) -> None:
         while len(self._running) < HANDED_OUT and len(self._known) < HANDED_OUT:
-            piece = next(self.pieces, None)
-            if piece is None:
+            errand = next(self.errands, None)
+            if errand is None:
                 return
-            known = None if self.store is None else self.store.get(piece.name, piece.result)
+            known = None if self.store is None else self.store.get(errand.name, errand.result)
             if known is None:
-                self._running[self.executor.submit(piece.function, *piece.arguments)] = piece
+                self._running[self.executor.submit(errand.function, *errand.arguments)] = errand
             else:
-                self._known.append(Done(piece, known, stored=True))
+                self._known.append(Done(errand, known, stored=True))
 
 
 @contextmanager
@@ -122,6 +122,7 @@ def _begin() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with_the_main_process, daemon=True).start()
     gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
+    gc.set_threshold(200_000)  # a case is garbage as a whole: it is cheaper to look at some hundred at a time
 
 
 def _end_with_the_main_process() -> None:

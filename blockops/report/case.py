@@ -23,3 +23,13 @@ def case_name(case: str) -> CaseName:
     place, _, fault = rest.partition("/")
     use_case, _, world = place.partition("~")
     return CaseName(contestant, use_case, world, fault)
+
+
+def bare_use_case(use_case: str) -> str:
+    """Return the use case of a cell without devices, world and pairs: "retry" of "retry-2~3fa9c1 pairs"."""
+    return use_case.partition(" ")[0].partition("~")[0].rpartition("-")[0]
+
+
+def world_of(use_case: str) -> str:
+    """Return the digest of the world of a cell's use case, empty for the standard one."""
+    return use_case.partition(" ")[0].partition("~")[2]

@@ -114,7 +114,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     yield Text(
         f"{counted(totals.cases, 'case')} of {counted(totals.contestants, 'contestant')} "
         f"in {counted(totals.use_cases, 'use case')}; "
-        f"{totals.finished} of {totals.pairs} contestant–use case pairs judged to the last case."
+        f"{totals.finished} of {totals.settings} settings judged to the last case."
     )
     if totals.straddled.of:
         yield Text(f"{totals.straddled.words}.")
@@ -127,7 +127,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         yield Text(f"{share.words}: sampled, seed {results.seed}.", "dim")
     if totals.truncated:
         yield Text(
-            f"truncated: {counted(len(totals.truncated), 'pair')} not judged as far as planned.",
+            f"truncated: {counted(len(totals.truncated), 'setting')} not judged as far as planned.",
             "bold yellow",
         )
     sample = results.qemu_img_sample

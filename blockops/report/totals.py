@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from blockops.lab.faults import FAMILIES
+from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
-from blockops.report.case import case_name
+from blockops.report.case import bare_use_case, world_of
 from blockops.report.tally import Tally, tally
+
+_PAIRS = "pairs of host faults, the second on the way that the first made the case take"
 
 _OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
@@ -40,16 +43,16 @@ class Share:
 
 @attrs.frozen
 class Totals:
-    """Sums over all contestants and use cases, and the pairs of them that were not covered to the end.
+    """Sums over all settings, and those of them that were not covered to the end.
 
     Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
-    did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* pairs were sampled
-    or cut off, *truncated* ones were cut off.
+    did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* settings were
+    sampled or cut off, *truncated* ones were cut off; pairs of faults count as settings of their own.
     """
 
     contestants: int
     use_cases: int
-    pairs: int
+    settings: int
     inexpressible: int
     grey: tuple[Coverage, ...]
     truncated: tuple[Coverage, ...]
@@ -63,8 +66,8 @@ class Totals:
 
     @property
     def finished(self) -> int:
-        """Pairs of contestant and use case whose whole space was covered."""
-        return self.pairs - len(self.grey)
+        """Settings whose whole space was covered."""
+        return self.settings - len(self.grey)
 
     @property
     def straddled(self) -> Share:
@@ -75,8 +78,9 @@ class Totals:
 
 def totals(results: Results, laws: Sequence[str]) -> Totals:
     """Return the sums over *results*; *laws* are the ids of all laws, in their order."""
-    run = [entry for entry in results.coverage if entry.cases]
+    run = [entry for entry in results.coverage if entry.space or entry.truncated]
     whole = [entry for entry in run if not entry.sampled]
+    single = [entry for entry in whole if not _is_of_pairs(entry)]
     refused = {
         (cell.contestant, cell.profile, cell.manager, cell.use_case)
         for cell in results.cells
@@ -85,16 +89,16 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
     by_law = {law: tally(cell for cell in results.cells if cell.law == law) for law in laws}
     return Totals(
         contestants=len({(cell.contestant, cell.profile, cell.manager) for cell in results.cells}),
-        use_cases=len({cell.use_case for cell in results.cells}),
-        pairs=len(run),
+        use_cases=len({bare_use_case(cell.use_case) for cell in results.cells}),
+        settings=len(run),
         inexpressible=len(refused),
         grey=tuple(entry for entry in run if entry.sampled or entry.truncated),
         truncated=tuple(entry for entry in run if entry.truncated),
         cases=sum(entry.cases for entry in run),
         points=Share(
             "host operations",
-            sum(entry.fault_points for entry in whole),
-            sum(entry.all_fault_points for entry in whole),
+            sum(entry.fault_points for entry in single),
+            sum(entry.all_fault_points for entry in single),
         ),
         kinds=tuple(kind for kind in _judged_by_group(whole) if kind in _OF_OPERATIONS),
         shares=tuple(_shares(whole)),
@@ -116,6 +120,7 @@ def _judged_by_group(entries: Iterable[Coverage]) -> dict[str, Share]:
 def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
     """Add the groups up to what people count: those of a family that has a noun to one number."""
     nouns = {group: family.noun for family in FAMILIES for group in family.groups if family.noun}
+    nouns[PAIR] = _PAIRS
     found: dict[str, Share] = {}
     for group, share in _judged_by_group(entries).items():
         what = nouns.get(group, f"of {group}")
@@ -125,15 +130,23 @@ def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
 
 
 def _samples(entries: Sequence[Coverage]) -> Iterable[Share]:
-    """Yield how much was judged with other numbers of devices, and in further worlds."""
-    counts = [entry for entry in entries if not case_name(f"/{entry.use_case}/").world]
-    worlds = [entry for entry in entries if entry not in counts]
+    """Yield how much was judged with other numbers of devices, in further worlds, and of pairs."""
+    pairs = [entry for entry in entries if _is_of_pairs(entry)]
+    singles = [entry for entry in entries if entry not in pairs]
+    counts = [entry for entry in singles if not world_of(entry.use_case)]
+    worlds = [entry for entry in singles if entry not in counts]
     if counts:
         devices = ", ".join(_runs(sorted({entry.devices for entry in counts})))
         yield _sum(f"cases with {devices} device{'s' if devices != '1' else ''}", counts)
     if worlds:
-        number = len({case_name(f"/{entry.use_case}/").world for entry in worlds})
+        number = len({world_of(entry.use_case) for entry in worlds})
         yield _sum(f"cases in {number} further world{'s' if number > 1 else ''}", worlds)
+    if pairs:
+        yield _sum(_PAIRS, pairs)
+
+
+def _is_of_pairs(entry: Coverage) -> bool:
+    return any(portion.group == PAIR for portion in entry.portions)
 
 
 def _sum(what: str, entries: Sequence[Coverage]) -> Share:

@@ -18,7 +18,7 @@ from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at
-from blockops.lab.plan import Part, Settings, parts_of
+from blockops.lab.plan import Depth, Part, Settings, parts_of
 from blockops.lab.replay import abridged, replay
 from blockops.lab.results import Event, Verdict
 from blockops.lab.tally import Tally
@@ -92,13 +92,19 @@ def test_each_group_of_faults_can_be_asked_for_alone(group: str) -> None:
 
 
 def names(parts: list[Part]) -> set[str]:
-    return {f"{part.contestant.id}/{part.setting.use_case}-{part.setting.world.devices}" for part in parts}
+    return {str(part) for part in parts}
 
 
 def test_everything_is_selected_by_default_and_nothing_twice() -> None:
     parts = parts_of(Settings(), contestants())
+    singles = [part for part in parts if part.depth is not Depth.PAIRS]
     counts = sum(len(use_case.device_counts) for use_case in USE_CASES.values())
-    assert len(names(parts)) == len(parts) == counts * len(contestants())
+    assert len(names(parts)) == len(parts)
+    assert len(singles) == counts * len(contestants())
+    own = [part for part in singles if part.depth is Depth.OWN and part.inexpressible is None]
+    assert {part.place for part in parts if part.depth is Depth.PAIRS} == {
+        f"{part.place} pairs" for part in own
+    }
 
 
 def test_settings_select_by_design_profile_manager_use_case_and_devices() -> None:
@@ -108,6 +114,7 @@ def test_settings_select_by_design_profile_manager_use_case_and_devices() -> Non
         contestants=("freeze", "stop-cont"),
         profiles=("as-posted",),
         managers=("careful",),
+        faults=("eio",),
     )
     assert names(parts_of(settings, contestants())) == {
         "freeze.as-posted.careful/retry-4",

@@ -13,7 +13,7 @@ from blockops.report.contrast import Reading, contrasts
 from blockops.report.lanes import FAULT, lanes
 from blockops.report.summary import summarise
 from blockops.report.tally import Mark, tally
-from tests.report.fabricated import DESIGNS, LAW_IDS, LAWS, results
+from tests.report.fabricated import DESIGNS, LAW_IDS, LAWS, USE_CASES, results
 
 counts = st.integers(0, 5)
 cells = st.builds(
@@ -180,8 +180,8 @@ def test_a_violation_seen_in_two_use_cases_is_exhibited_once_and_found_from_both
 
 def test_totals_add_up() -> None:
     totals = summarise(results(), LAWS).totals
-    assert totals.pairs == totals.finished + len(totals.grey)
-    assert totals.contestants * totals.use_cases == totals.pairs + totals.inexpressible
+    assert totals.settings == totals.finished + len(totals.grey)
+    assert totals.contestants * len(USE_CASES) == totals.settings + totals.inexpressible
     assert totals.judgements == sum(counted.judged for counted in totals.by_law.values())
 
 

@@ -68,7 +68,7 @@ def test_reach_names_what_is_inexpressible_and_what_a_naive_manager_adds() -> No
     ]
     _, _, third = sentences(cells, ["tidy"])
     assert third == (
-        "It cannot express `migrate-one-1`; a naive manager breaks 1 law instead of 0, among them `tidy`."
+        "It cannot express `migrate-one`; a naive manager breaks 1 law instead of 0, among them `tidy`."
     )
 
 

@@ -1,0 +1,60 @@
+"""From the parts of a comparison to errands, pieces of work of some tenths of a second each."""
+
+from collections.abc import Iterable, Iterator
+
+from blockops.lab.plan import Depth, Part, Roster, Survey
+from blockops.lab.sampling import Lots
+from blockops.lab.tally import Tally
+from blockops.lab.work import find_pairs, judge_all_pairs, judge_pairs, judge_slice, survey
+from blockops.lab.workers import Errand
+
+
+def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]:
+    """Yield the survey of each setting that can be asked."""
+    asked = {str(part.setting): part for part in parts if part.inexpressible is None}
+    for name, part in asked.items():
+        yield Errand(f"survey {name}", name, survey, (roster, part.setting, part.scope), Survey)
+
+
+def judging(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
+    """Yield the slices of all parts of single faults, as many as are planned."""
+    for part in parts:
+        if part.depth is not Depth.PAIRS:
+            for start, end in _slices(part, part.planned, 400):
+                arguments = (roster, part.setting, part.scope, start, end)
+                yield Errand(f"judge {part} {start}", str(part), judge_slice, arguments, Tally)
+
+
+def finding_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Lots]]:
+    """Yield what draws the pairs where their first faults are not judged by themselves."""
+    for part in _of_pairs(parts):
+        for start, end in _slices(part, _leading(part), 100):
+            arguments = (roster, part.setting, part.scope, start, end)
+            yield Errand(f"find {part} {start}", str(part.setting), find_pairs, arguments, Lots)
+
+
+def judging_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
+    """Yield the slices of all parts of pairs: of those that were drawn or, where none was, of all."""
+    for part in _of_pairs(parts):
+        if part.drawn is not None:
+            for start, end in _slices(part, len(part.drawn), 200):
+                arguments: tuple[object, ...] = (roster, part.setting, part.drawn[start:end], start)
+                yield Errand(f"judge {part} {start}", str(part), judge_pairs, arguments, Tally)
+        else:
+            for start, end in _slices(part, _leading(part), 10):
+                arguments = (roster, part.setting, start, end)
+                yield Errand(f"judge {part} {start}", str(part), judge_all_pairs, arguments, Tally)
+
+
+def _of_pairs(parts: Iterable[Part]) -> list[Part]:
+    return [part for part in parts if part.depth is Depth.PAIRS and part.surveyed is not None]
+
+
+def _leading(part: Part) -> int:
+    return 0 if part.surveyed is None else part.surveyed.leading
+
+
+def _slices(part: Part, length: int, size: int) -> list[tuple[int, int]]:
+    """Divide *length* into slices of about *size*, fewer the more devices there are: (start, end) of each."""
+    step = max(1, size // part.setting.world.devices)
+    return [(start, min(start + step, length)) for start in range(0, length, step)]

@@ -1,0 +1,169 @@
+"""What is sampled depends on the seed and the number alone; without sampling everything is judged."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockops.lab import compare as compare_module
+from blockops.lab import plan
+from blockops.lab.compare import Progress, Settings, compare
+from blockops.lab.exploring import record, space
+from blockops.lab.pairs import leading_faults, leads
+from blockops.lab.plan import Depth, Part, parts_of
+from blockops.lab.policy import DEFAULT, FULL, Policy, shares
+from blockops.lab.results import Coverage, Results, ToolSample
+from blockops.lab.sampling import Lots, sampled
+from blockops.lab.work import chosen_ranks
+from proposals.catalogue import contestants
+from tests.lab.cases import case
+
+NAMES = st.lists(st.text("abc@+/", max_size=6), unique=True, max_size=40)
+
+
+@given(NAMES, st.integers(0, 45), st.integers(0, 3), st.randoms())
+def test_a_sample_does_not_depend_on_the_order_and_a_larger_one_holds_it(
+    names: list[str], wanted: int, seed: int, chance: "object"
+) -> None:
+    drawn = {names[rank] for rank in sampled(names, wanted, seed)}
+    assert len(drawn) == min(wanted, len(names))
+    shuffled = sorted(names, reverse=True)
+    assert {shuffled[rank] for rank in sampled(shuffled, wanted, seed)} == drawn
+    assert drawn <= {names[rank] for rank in sampled(names, wanted + 1, seed)}
+
+
+@given(NAMES, st.integers(1, 45), st.data())
+def test_lots_drawn_in_parts_add_up_to_those_drawn_at_once(
+    names: list[str], limit: int, data: st.DataObject
+) -> None:
+    parts: dict[int, list[str]] = {}
+    for name in names:
+        parts.setdefault(data.draw(st.integers(0, 3)), []).append(name)
+    whole = Lots(limit)
+    for number in data.draw(st.permutations(list(parts))):
+        part = Lots(limit)
+        part.draw(7, parts[number])
+        whole.add(part)
+    assert [name for _, name in sorted(whole.lowest, key=lambda one: names.index(one[1]))] == [
+        names[rank] for rank in sampled(names, limit, 7)
+    ]
+    assert whole.count == len(names)
+
+
+def test_another_seed_draws_another_sample() -> None:
+    names = [str(number) for number in range(1000)]
+    assert sampled(names, 100, 7) != sampled(names, 100, 8)
+
+
+@given(st.integers(0, 500), st.integers(1, 100), st.lists(st.integers(0, 120), max_size=12))
+def test_shares_are_equal_but_for_those_that_need_less(total: int, most: int, sizes: list[int]) -> None:
+    found = shares(total, most, sizes)
+    assert sum(found) <= total
+    assert all(share <= min(size, most) for share, size in zip(found, sizes, strict=True))
+    short = [share for share, size in zip(found, sizes, strict=True) if share < min(size, most)]
+    assert not short or max(found) - min(short) <= 1
+    assert not short or sum(found) == total
+
+
+def test_the_case_without_a_fault_is_in_every_sample() -> None:
+    part = part_of("freeze.hardened.naive", "group-snapshot", 4)
+    found = space(part.case, record(part.case), None, complete=False)
+    for number in (1, 2, 10):
+        ranks = chosen_ranks(part.setting, found, attrs.evolve(part.scope, sample=number))
+        assert len(ranks) == number
+        assert "no-fault" in {str(found.faults[rank]) for rank in ranks}
+
+
+def part_of(contestant: str, use_case: str, devices: int) -> Part:
+    settings = Settings(contestants=(contestant,), use_cases=(use_case,), devices=devices)
+    return parts_of(settings, contestants())[0]
+
+
+# ------------------------------------------------------------------------------------- whole comparisons
+
+SMALL = Settings(
+    contestants=("group-snapshot.hardened.naive",), use_cases=("group-snapshot",), examples=0, jobs=1
+)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sample little, and leave the second opinion out."""
+    policy = Policy(others=60, worlds=10, pairs=30, most=40, inner=False)
+    monkeypatch.setattr(plan, "DEFAULT", policy)
+    monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
+
+
+def ignored(progress: Progress) -> None:
+    pass
+
+
+def coverage(settings: Settings) -> dict[str, Coverage]:
+    results = compare(settings, contestants, ignored)
+    assert results.broken_invariants == ()
+    return {entry.use_case: entry for entry in results.coverage}
+
+
+def test_by_default_two_devices_are_judged_whole_and_the_rest_is_sampled_and_stated() -> None:
+    found = coverage(SMALL)
+    own = found["group-snapshot-2"]
+    assert (own.sampled, own.cases, own.fault_points) == (False, own.space, own.all_fault_points)
+    others = [found[f"group-snapshot-{devices}"] for devices in (1, 3, 4, 5, 6, 7, 8)]
+    assert sum(entry.cases for entry in others) == 60
+    pairs_of_two = found["group-snapshot-2 pairs"]
+    assert pairs_of_two.cases == 30 + 1
+    assert len(found) == 9
+    for entry in [*others, pairs_of_two]:
+        assert entry.sampled
+        assert not entry.truncated
+        assert entry.cases < entry.space == sum(portion.of for portion in entry.portions)
+
+
+def test_the_whole_space_is_counted_even_where_inner_devices_are_left_alone() -> None:
+    start = case("group-snapshot.hardened.naive/group-snapshot-5/no-fault")
+    everything = space(start, record(start), None, complete=True)
+    entry = coverage(SMALL)["group-snapshot-5"]
+    assert (entry.space, entry.all_fault_points) == (len(everything.faults), everything.points)
+
+
+@pytest.mark.parametrize(("devices", "groups"), [(3, ("eio", "kill")), (1, ("pair",))])
+def test_nothing_is_sampled_where_everything_is_asked_for(devices: int, groups: tuple[str, ...]) -> None:
+    found = coverage(attrs.evolve(SMALL, devices=devices, faults=groups, complete=True))
+    start = case(f"group-snapshot.hardened.naive/group-snapshot-{devices}/no-fault")
+    faults = space(start, record(start), frozenset(groups), complete=True).faults
+    (entry,) = found.values()
+    assert entry.cases == entry.space == len(faults)
+    assert (entry.sampled, entry.truncated) == (False, False)
+
+
+def test_pairs_are_the_same_whether_they_are_met_with_single_faults_or_looked_for() -> None:
+    def drawn(settings: Settings) -> list[tuple[str, int, int]]:
+        results: Results = compare(settings, contestants, ignored)
+        return [
+            (cell.law, cell.held, cell.violated)
+            for cell in results.cells
+            if cell.use_case == "group-snapshot-2 pairs"
+        ]
+
+    together, alone = drawn(SMALL), drawn(attrs.evolve(SMALL, faults=("pair",)))
+    assert together == alone
+    assert sum(held for _, held, _ in alone) > 31
+
+
+def test_what_leads_is_what_pairs_begin_with() -> None:
+    start = case("freeze.hardened.careful/migrate-one-1/no-fault")
+    recording = record(start)
+    singles = space(start, recording, None, complete=True).faults
+    leading = {fault for fault in singles if any(map(leads, fault.host_faults))}
+    assert leading == set(leading_faults(recording.operations))
+
+
+def test_full_samples_nothing_and_the_default_something() -> None:
+    assert attrs.astuple(FULL)[:3] == (None, None, None)
+    assert FULL.inner
+    assert None not in attrs.astuple(DEFAULT)
+    assert {part.depth for part in parts_of(Settings(complete=True), contestants())} >= {
+        Depth.OWN,
+        Depth.OTHERS,
+        Depth.PAIRS,
+    }
