@@ -35,7 +35,7 @@ class PageCache:
     def truncating(self, file: MemoryFile, size: int) -> None:
         """Note that the file is about to get another size: what is beyond it is gone on the disk, too."""
         on_disk = None if file.content is None else self._on_disk.get(file.content)
-        if on_disk is not None and size >= 0:
+        if on_disk is not None and size >= 0 and not on_disk.volume:
             on_disk.truncate(size)
 
     def flushed(self, file: MemoryFile) -> None:

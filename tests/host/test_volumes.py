@@ -1,12 +1,16 @@
 """A volume: a name and a size that are given, bytes that are ours."""
 
 import errno
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.host.posix import PosixFolder
 from blockops.lab.images import image_facts
 from tests.contracts.host_contract import HostContract
 from tests.contracts.host_world import Host, code_of, content, put
@@ -127,3 +131,21 @@ def test_a_raw_image_has_the_volume_s_size_or_is_refused(folder: MemoryFolder) -
     assert content(folder, "volume") == bytes(256 * 1024)
     with pytest.raises(Exception, match="cannot lie on"):
         create_image(folder, NewImage("volume", "raw", 65536, replace=True), durable=True)
+
+
+@pytest.mark.real_tool("qemu-img")
+def test_the_real_tool_finds_an_image_on_a_volume_sound_and_reads_it_the_same(
+    folder: MemoryFolder, tmp_path: Path, real_tool: Callable[[str], str]
+) -> None:
+    qemu_img = real_tool("qemu-img")
+    create_image(folder, NewImage("volume", "qcow2", 65536, cluster_size=4096, replace=True), durable=True)
+    node = open_node(Graph(), folder, "volume", "qcow2", Opening())
+    node.write(5000, b"x" * 20_000)
+    seen = node.read(0, 65536)
+    node.close()
+    folder.disk.export("/vm/volume", PosixFolder(str(tmp_path)), "volume")
+    path = tmp_path / "volume"
+    subprocess.run([qemu_img, "check", "-f", "qcow2", path], check=True, capture_output=True)
+    raw = tmp_path / "raw"
+    subprocess.run([qemu_img, "convert", "-f", "qcow2", "-O", "raw", path, raw], check=True)
+    assert raw.read_bytes() == seen

@@ -183,6 +183,19 @@ def test_a_file_that_was_wiped_stays_so() -> None:
     assert content(folder, "file") == bytes(6)
 
 
+def test_a_volume_keeps_what_is_on_it_when_it_is_cut_or_created_again() -> None:
+    disk = MemoryDisk()
+    disk.make_volume("/vm/volume", 8192, b"o" * 4096)
+    clock = Clock(parse_fault("dropped@5"), running=True)
+    folder = FaultyFolder(MemoryFolder(disk), clock)
+    file = folder.open("volume", writable=True)
+    file.write(0, b"new")
+    file.truncate(10)
+    file = folder.create("volume", replace=True)
+    drop(file)
+    assert content(folder, "volume") == b"o" * 8192
+
+
 def test_other_files_keep_what_they_have() -> None:
     folder, file, _ = scene("dropped@3")
     put(folder, "other", b"x" * 5000)
