@@ -1,5 +1,6 @@
 """From what was judged to what is reported: cells, coverage, the smallest case of each violation."""
 
+import enum
 from collections.abc import Iterator
 
 import attrs
@@ -9,7 +10,7 @@ from blockops.lab.drawn import Found
 from blockops.lab.faults import parse_fault
 from blockops.lab.identity import versions
 from blockops.lab.laws import LAWS
-from blockops.lab.plan import Part, Settings, Survey
+from blockops.lab.plan import Depth, Part, Settings, Survey
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import (
     Cell,
@@ -22,7 +23,7 @@ from blockops.lab.results import (
     Violation,
 )
 from blockops.lab.tally import Broken
-from blockops.lab.world import as_dict
+from blockops.lab.world import World, as_dict
 from blockops.management.use_cases import USE_CASES
 
 
@@ -137,6 +138,28 @@ def _designs(parts: list[Part]) -> tuple[Design, ...]:
 
 def _purposes(parts: list[Part]) -> tuple[Purpose, ...]:
     return tuple(
-        Purpose(name, USE_CASES[use_case].wants)
-        for name, use_case in {part.place: part.setting.use_case for part in parts}.items()
+        Purpose(name, f"{USE_CASES[part.setting.use_case].wants}{_where(part)}")
+        for name, part in {part.place: part for part in parts}.items()
     )
+
+
+def _where(part: Part) -> str:
+    """Say in which world, where it is not the standard one, and whether pairs of faults strike."""
+    world, standard = part.setting.world, World(devices=part.setting.world.devices)
+    differs = [
+        f"{field.name} {_plain(getattr(world, field.name))}"
+        for field in attrs.fields(World)
+        if getattr(world, field.name) != getattr(standard, field.name)
+    ]
+    pairs = ["two host operations fail"] if part.depth is Depth.PAIRS else []
+    return "".join(f"; {word}" for word in (*differs, *pairs))
+
+
+def _plain(value: object) -> str:
+    match value:
+        case tuple():
+            return ", ".join(map(_plain, value))
+        case enum.Enum():
+            return str(value.value)
+        case _:
+            return str(value)

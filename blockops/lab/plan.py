@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import attrs
 
+from blockops.lab.cache import Cache
 from blockops.lab.case import Case
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
@@ -20,7 +21,7 @@ from blockops.lab.faults.pace import NoFault
 from blockops.lab.policy import DEFAULT, FULL, Policy, shares
 from blockops.lab.sampling import Lots
 from blockops.lab.tally import Tally
-from blockops.lab.world import World
+from blockops.lab.world import VOLUMES, World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase
 
@@ -31,8 +32,15 @@ It crosses to other processes by its name, so it must be a function of a module;
 which are made of programs, need not cross.
 """
 
-FURTHER_WORLDS: tuple[World, ...] = ()
-"""Worlds other than the standard one in which every use case that has their number of devices is run, too."""
+FURTHER_WORLDS: tuple[World, ...] = (
+    World(devices=2, depth=1, base_format="raw"),
+    World(devices=2, cache=Cache.WRITETHROUGH),
+    World(devices=2, cache=Cache.UNSAFE),
+)
+"""Worlds other than the standard one in which every use case that has their number of devices is run, too.
+
+A use case whose new images can lie on fixed volumes is run on those as well.
+"""
 
 
 @attrs.frozen
@@ -74,7 +82,8 @@ class Settings:
 class Depth(enum.Enum):
     """Why a setting is compared, and so how far: the policy says how much of all but the first."""
 
-    OWN = "the use case with its own number of devices"
+    OWN = "the use case with two devices, or with as many as were asked for"
+    ODD = "the use case with its own number of devices, which is not two"
     OTHERS = "with other numbers of devices"
     WORLDS = "in further worlds"
     PAIRS = "pairs of host faults"
@@ -180,7 +189,7 @@ def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Pa
         if chosen(settings, contestant)
         for use_case in USE_CASES.values()
         if not settings.use_cases or use_case.id in settings.use_cases
-        for depth, world in _worlds(settings, use_case.device_counts)
+        for depth, world in _worlds(settings, use_case)
         for part in _parts(settings, contestant, use_case, depth, world)
     ]
 
@@ -195,21 +204,28 @@ def chosen(settings: Settings, contestant: Contestant) -> bool:
     )
 
 
-def _worlds(settings: Settings, counts: tuple[int, ...]) -> Iterator[tuple[Depth, World]]:
+def _worlds(settings: Settings, use_case: UseCase) -> Iterator[tuple[Depth, World]]:
+    own, *others = use_case.device_counts
     if settings.images:
         devices = len(settings.images)
-        yield _depth(devices, counts), World(devices=devices, given=settings.images)
+        yield _depth(devices, own), World(devices=devices, given=settings.images)
     elif settings.devices is not None:
-        yield _depth(settings.devices, counts), World(devices=settings.devices)
+        yield _depth(settings.devices, own), World(devices=settings.devices)
     else:
-        yield Depth.OWN, World(devices=counts[0])
-        yield from ((Depth.OTHERS, World(devices=count)) for count in counts[1:])
-        yield from ((Depth.WORLDS, world) for world in FURTHER_WORLDS if world.devices in counts)
+        yield Depth.OWN if own == EXHAUSTIVE else Depth.ODD, World(devices=own)
+        yield from ((Depth.OTHERS, World(devices=count)) for count in others)
+        yield from ((Depth.WORLDS, world) for world in _further(use_case))
 
 
-def _depth(devices: int, counts: tuple[int, ...]) -> Depth:
-    """Return how far to go where a number of devices was asked for: with two it is never far."""
-    return Depth.OWN if devices <= max(counts[0], EXHAUSTIVE) else Depth.OTHERS
+def _further(use_case: UseCase) -> Iterator[World]:
+    yield from (world for world in FURTHER_WORLDS if world.devices == use_case.device_counts[0])
+    if use_case.id in VOLUMES:
+        yield World(devices=use_case.device_counts[0], volumes=VOLUMES[use_case.id])
+
+
+def _depth(devices: int, own: int) -> Depth:
+    """Return how far to go where a number of devices was asked for: with few it is all the way."""
+    return Depth.OWN if devices <= max(own, EXHAUSTIVE) else Depth.OTHERS
 
 
 EXHAUSTIVE = 2
@@ -223,7 +239,7 @@ def _parts(
     program = contestant.program(use_case.id)
     setting = Setting(contestant.id, use_case.id, world)
     single = None if settings.groups is None else settings.groups - {PAIR}
-    scope = Scope(single, depth is Depth.OWN or settings.policy.inner, settings.seed)
+    scope = Scope(single, depth in (Depth.OWN, Depth.ODD) or settings.policy.inner, settings.seed)
     if isinstance(program, Inexpressible):
         yield Part(setting, contestant, depth, scope, program.reason)
         return
@@ -236,11 +252,15 @@ def _parts(
 
 def allot(policy: Policy, parts: list[Part]) -> None:
     """Share the numbers of cases that may be sampled among the parts, now that they are surveyed."""
-    for depth, total in ((Depth.OTHERS, policy.others), (Depth.WORLDS, policy.worlds)):
+    for depth, total, most in (
+        (Depth.ODD, policy.odd, policy.odd),
+        (Depth.OTHERS, policy.others, policy.most),
+        (Depth.WORLDS, policy.worlds, policy.most),
+    ):
         surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
         if total is None or not surveyed:
             continue
-        allotted = shares(total, policy.most, [survey.choice for _, survey in surveyed])
+        allotted = shares(total, most or 0, [survey.choice for _, survey in surveyed])
         for (part, _), share in zip(surveyed, allotted, strict=True):
             part.scope = attrs.evolve(part.scope, sample=max(1, share))
     _allot_pairs(policy, parts)

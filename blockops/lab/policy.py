@@ -1,6 +1,7 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
-    use case with its own number of devices    every single fault, and a sample of the pairs of host faults
+    use case with two devices                  every single fault, and a sample of the pairs of host faults
+    use case whose own number is another       a large sample of the same
     other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
 
 A sample is shared among the settings that it is for: each gets an equal number, and what the small ones
@@ -18,12 +19,14 @@ import attrs
 class Policy:
     """How many cases are sampled in all, None for every one.
 
-    *others*: with numbers of devices other than the use case's own; *worlds*: in the further worlds.
-    *pairs*: of host faults, with the use case's own number of devices and, where it is None, with all others.
-    *most*: of one setting.
+    *odd*: with the use case's own number of devices, where that is not two.  *others*: with further numbers
+    of devices; *worlds*: in the further worlds.  *pairs*: of host faults, with two devices and, where it is
+    None, with all others.
+    *most*: of one setting, but for the odd ones.
     *inner*: where cases are sampled, operations on the devices between the first and the last may fail, too.
     """
 
+    odd: int | None = None
     others: int | None = None
     worlds: int | None = None
     pairs: int | None = None
@@ -31,7 +34,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(others=12_000, worlds=4_000, pairs=10_000, inner=False)
+DEFAULT = Policy(odd=25_000, others=10_000, worlds=4_000, pairs=8_000, inner=False)
 FULL = Policy()
 
 

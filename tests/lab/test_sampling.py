@@ -89,7 +89,7 @@ SMALL = Settings(
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample little, and leave the second opinion out."""
-    policy = Policy(others=60, worlds=10, pairs=30, most=40, inner=False)
+    policy = Policy(odd=50, others=60, worlds=10, pairs=30, most=40, inner=False)
     monkeypatch.setattr(plan, "DEFAULT", policy)
     monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
 
@@ -112,11 +112,21 @@ def test_by_default_two_devices_are_judged_whole_and_the_rest_is_sampled_and_sta
     assert sum(entry.cases for entry in others) == 60
     pairs_of_two = found["group-snapshot-2 pairs"]
     assert pairs_of_two.cases == 30 + 1
-    assert len(found) == 9
-    for entry in [*others, pairs_of_two]:
+    worlds = [entry for place, entry in found.items() if "~" in place]
+    assert len(worlds) == len(plan.FURTHER_WORLDS)
+    assert sum(entry.cases for entry in worlds) == 10
+    for entry in [*others, *worlds, pairs_of_two]:
         assert entry.sampled
         assert not entry.truncated
         assert entry.cases < entry.space == sum(portion.of for portion in entry.portions)
+
+
+def test_a_use_case_that_is_not_for_two_devices_is_sampled_too() -> None:
+    settings = attrs.evolve(SMALL, contestants=("freeze.hardened.naive",), use_cases=("migrate-one",))
+    found = coverage(settings)
+    assert found["migrate-one-1"].cases == 50
+    assert found["migrate-one-1"].sampled
+    assert {part.place for part in parts_of(settings, contestants())} == set(found)
 
 
 def test_the_whole_space_is_counted_even_where_inner_devices_are_left_alone() -> None:
@@ -159,7 +169,7 @@ def test_what_leads_is_what_pairs_begin_with() -> None:
 
 
 def test_full_samples_nothing_and_the_default_something() -> None:
-    assert attrs.astuple(FULL)[:3] == (None, None, None)
+    assert (FULL.odd, FULL.others, FULL.worlds, FULL.pairs) == (None, None, None, None)
     assert FULL.inner
     assert None not in attrs.astuple(DEFAULT)
     assert {part.depth for part in parts_of(Settings(complete=True), contestants())} >= {
