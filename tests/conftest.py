@@ -19,6 +19,7 @@ import pytest
 TOOLS: dict[str, tuple[tuple[str, ...], str]] = {
     "qemu-img": (("qemu-img",), "qemu-utils"),
     "qemu-io": (("qemu-io",), "qemu-utils"),
+    "qemu-storage-daemon": (("qemu-storage-daemon",), "qemu-system-common"),
     "qemu-system-x86_64": (("qemu-system-x86_64",), "qemu-system-x86"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }

@@ -63,6 +63,7 @@ TABLE: Final[Mapping[tuple[State, Move], State]] = {
     (State.ABORTING, Move.END): State.CONCLUDED,
     (State.CONCLUDED, Move.DISMISS): State.NULL,
     (State.READY, Move.COMPLETE): State.READY,
+    (State.STANDBY, Move.COMPLETE): State.STANDBY,
     **{
         (state, asked): state for state in _LIVING for asked in (Move.CANCEL, Move.ASK_PAUSE, Move.ASK_RESUME)
     },

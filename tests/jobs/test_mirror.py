@@ -276,6 +276,20 @@ def test_a_paused_job_copies_nothing_and_a_resumed_one_goes_on(here: Mirrors) ->
     assert query(here)[0]["paused"] is True
 
 
+def test_completing_a_paused_job_takes_effect_when_it_is_resumed(here: Mirrors) -> None:
+    """QEMU 7.2 accepts it, too (`test_against_qemu`)."""
+    job = here.start()
+    here.rest()
+    job.pause()
+    here.rest()
+    here.complete(job)
+    here.rest()
+    assert (job.state, here.world.chain()) == (State.STANDBY, ["d0.qcow2"])
+    job.resume()
+    here.rest()
+    assert here.world.chain() == ["dst/t0.qcow2"]
+
+
 def test_a_job_rests_while_somebody_else_drains_its_device(here: Mirrors) -> None:
     job = here.start()
     run(drain([here.world.device()]))

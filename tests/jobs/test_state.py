@@ -21,7 +21,7 @@ BY_ITSELF = {
 }
 LIVING = ("running", "paused", "ready", "standby")
 ASKED = {(state, move) for state in LIVING for move in ("cancelled", "asked to pause", "asked to resume")}
-ASKED.add(("ready", "completed"))
+ASKED |= {("ready", "completed"), ("standby", "completed")}
 
 LEGAL = {(state, move): then for state, move, then in BY_ITSELF} | {
     (state, move): state for state, move in ASKED
