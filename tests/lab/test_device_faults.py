@@ -157,6 +157,14 @@ def test_every_use_case_works_for_any_number_of_devices(name: str, use_case: str
         assert set(device_states(evidence)) == {"new"}
 
 
+@pytest.mark.parametrize("name", ["transaction.hardened.careful", "recorded-transaction.hardened.naive"])
+@pytest.mark.parametrize("use_case", ["mirror-many", "mixed", "membership"])
+def test_a_hundred_and_twenty_eight_devices_are_no_trouble(name: str, use_case: str) -> None:
+    evidence = evidence_of(setting(name, use_case, World(devices=128)))
+    assert evidence.ending is Ending.SUCCEEDED, evidence.failure
+    assert set(device_states(evidence)) == {"new"}
+
+
 def test_a_case_with_a_device_that_the_world_does_not_have_strikes_nothing() -> None:
     start = case("group-snapshot.hardened.naive/group-snapshot-2/unplugged@d7")
     assert start.fault not in space(start, record(start), None, complete=True).faults
