@@ -18,13 +18,15 @@ from blockops.lab.history import History, Written
 from blockops.lab.instants import Instant
 from blockops.lab.mirrors import Leg
 from blockops.lab.pieces import Piece, pieces
-from blockops.management.desk import Answer
+from blockops.management.desk import Answer, Replied
 
 
 class Ending(enum.Enum):
     """How the management program ended."""
 
     SUCCEEDED = "believes that it succeeded"
+    RECOVERED = "has recovered"
+    NOT_RECOVERED = "could not recover"
     FAILED = "ended with an error"
     CUT_OFF = "lost the hypervisor"
     DIED = "died"
@@ -48,6 +50,14 @@ class Exchange:
     hits: tuple[HostOperation, ...] = ()
     first_hit: int = 0
     tops: tuple[str | None, ...] = ()
+
+    def leave_out(self, before: tuple[str | None, ...], after: tuple[str | None, ...]) -> None:
+        """What a job has done to a device while the command ran, the command has not done."""
+        if before != after:
+            self.before = tuple(
+                new if new != old else known
+                for known, old, new in zip(self.before, before, after, strict=True)
+            )
 
 
 @attrs.frozen
@@ -74,6 +84,32 @@ class Rest:
     handles: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class Crossroads:
+    """Where a program had to decide what came of something that it did not see the end of.
+
+    *view* stands for all that it could see there: equal views, equal decisions.  *old* and *new* say, for
+    each device, which of its old and which of its new images it could show so that nothing would be lost.
+    """
+
+    view: str
+    old: tuple[frozenset[str], ...]
+    new: tuple[frozenset[str], ...]
+
+    @property
+    def passable(self) -> bool:
+        """Whether any choice is right: all devices on old images, or all on new ones."""
+        return all(self.old) or all(self.new)
+
+    def common(self, other: "Crossroads") -> "Crossroads":
+        """Return the choices that are right in both, of two that look the same."""
+        return Crossroads(
+            self.view,
+            tuple(one & two for one, two in zip(self.old, other.old, strict=True)),
+            tuple(one & two for one, two in zip(self.new, other.new, strict=True)),
+        )
+
+
 @attrs.define(eq=False)
 class Evidence:
     """Everything about one case.
@@ -96,7 +132,8 @@ class Evidence:
     operations that others did meanwhile.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
     although the trouble was over, None where that was not tried.  *conditions* are those of devices, by
-    number, that are not as they should be.
+    number, that are not as they should be.  *crossroads* is where something had to
+    be decided without an answer, if that was so; *unsteady* says what recovering once more changed.
     """
 
     case: Case
@@ -133,6 +170,8 @@ class Evidence:
     broken: tuple[str, ...] = ()
     stuck: tuple[tuple[str, str], ...] | None = None
     conditions: dict[int, Condition] = attrs.field(factory=dict)
+    crossroads: Crossroads | None = None
+    unsteady: str | None = None
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
 
     def writes_of(self, device: int) -> list[Written]:
@@ -164,4 +203,5 @@ class Evidence:
     @property
     def replied(self) -> bool:
         """Whether management got an answer to every command and lived to the end of its program."""
-        return self.began and self.ending in (Ending.SUCCEEDED, Ending.FAILED)
+        answered = all(isinstance(exchange.answer, Replied) for exchange in self.exchanges)
+        return self.began and answered and self.ending in (Ending.SUCCEEDED, Ending.FAILED)

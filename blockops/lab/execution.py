@@ -1,8 +1,9 @@
 """Running one case: a deterministic scheduler over management, the hypervisor and the guest.
 
 Two sides take turns as the world's schedule says.  The *operation* side is the command that the
-hypervisor is carrying out or else, while no command runs, the management program.  The *guest* side is
-its lanes, one step each in turn.  After each step of the operation each job takes one, and at the end the
+hypervisor is carrying out or else, while no command runs, the management program; where both can go on
+(management waits for no answer, or a connection has ended), they take turns.  The *guest* side is its
+lanes, one step each in turn.  After each step of the operation each job takes one, and at the end the
 jobs go on until none has anything to do.  Nothing else decides who runs: no clock, no chance.
 
     before     the guest works alone; nothing is counted yet
@@ -11,9 +12,9 @@ jobs go on until none has anything to do.  Nothing else decides who runs: no clo
     at rest    nothing breaks any more; what there is becomes evidence (`gathering`)
 """
 
+import functools
 import itertools
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import attrs
 
@@ -21,37 +22,31 @@ from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.lab.case import Case
 from blockops.lab.condition import Condition
+from blockops.lab.crossroads import crossroads_with
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.guest import Lane, Runner
+from blockops.lab.faults.fault import Mishap
+from blockops.lab.guest import Runner
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
 from blockops.lab.hypervisor import Hypervisor
+from blockops.lab.lines import Line, Reply, Switchboard, close_all
 from blockops.lab.mirrors import MirrorWatch
+from blockops.lab.moments import Moment, moment_of
+from blockops.lab.reading import digests, initial_devices
 from blockops.lab.results import Event
 from blockops.lab.timeline import Timeline
 from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.machine import Background
 from blockops.management.contestant import Inexpressible
 from blockops.management.desk import Answer, Desk, Lost, Replied
+from blockops.management.wish import Wish
 from blockops.steps import Phase, Step, Steps
-
-
-def digests(disk: MemoryDisk) -> dict[str, bytes]:
-    """Return the hash of every file but management's own."""
-    names = (name for name in disk.names("/vm") if not name.startswith(MANAGEMENT))
-    return {name: disk.content("read", name).digest() for name in names}
-
 
 PATIENCE = 40
 """Turns without progress after which everybody waits for somebody: the case has come to rest."""
 
 JOBS_END = 400
 """Steps that each job has at the end: one that tries again and again without success is left alone then."""
-
-Tops: TypeAlias = tuple[str | None, ...]
-
-Moment: TypeAlias = tuple[int, int, int, int, int, int, int, Tops]
-"""What a kill leaves behind: two kills at equal moments of one run are the same case."""
 
 
 @attrs.define(eq=False)
@@ -72,8 +67,9 @@ class Execution:
     jobs: list[tuple[int, str]] = attrs.field(factory=list)
     hypervisor: Hypervisor | None = attrs.field(init=False)
     _management: Steps[None] | None = None
-    _command: Steps[dict[str, object]] | None = None
-    _exchange: Exchange | None = None
+    _switchboard: Switchboard = attrs.field(init=False)
+    _in_doubt: bool = False
+    _recovering: bool = False
     _mirrors: MirrorWatch = attrs.field(init=False)
     _rotation: list[Runner] = attrs.field(init=False)
     _turn: int = 0
@@ -86,16 +82,21 @@ class Execution:
         self._told = Timeline(self.case.fault, self.clock, self.watched)
         self.disk = initial_disk(self.case.world).fork()
         self.evidence = Evidence(self.case, History())
+        begun = initial_devices(self.case.world)
+        self.evidence.initial, self.evidence.sizes = zip(
+            *((one.data, one.size) for one in begun), strict=True
+        )
         self.hypervisor = Hypervisor.start(
             self.case,
             self.disk,
             self.clock,
             self.case.world.images(),
             self.evidence.history,
-            self._guest_says,
+            functools.partial(self.say, "guest"),
         )
         self._mirrors = MirrorWatch(self.hypervisor.machine.graph, self.evidence.mirrored, self.evidence.left)
         self._rotation = self.hypervisor.guest.rotation()
+        self._switchboard = Switchboard.of(self.hypervisor.connection)
         self.case.fault.arrange(self)
         self.evidence.digests_before = digests(self.disk)
 
@@ -121,10 +122,9 @@ class Execution:
             self._step_guest()
 
     def _operation(self) -> None:
-        wish = self.case.use_case.wish(self.case.world.disks())
         program = self.case.contestant.program(self.case.use_case.id)
         assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
-        self._management = program(self.desk(), wish)
+        self._management = program(self.desk(), self.wish)
         self.clock.running = True
         for guest_steps in itertools.cycle(self.case.world.schedule):
             if not self._busy() or self._idle > PATIENCE:
@@ -153,24 +153,44 @@ class Execution:
                 break
 
     def _busy(self) -> bool:
-        return self._management is not None or self._command is not None
+        return self._management is not None or bool(self._switchboard.lines)
+
+    @property
+    def wish(self) -> Wish:
+        """What management is asked for."""
+        return self.case.use_case.wish(self.case.world.disks())
 
     # ------------------------------------------------------------------------------------- one step
 
     def _step_operation(self) -> None:
-        if self._command is not None:
-            self._step_command(self._command)
+        """Let whoever has not had a turn for longest take a step, of those who can."""
+        if self._in_doubt and self.hypervisor is not None and self._switchboard.quiet:
+            self._in_doubt = False
+            self._look_around(self.hypervisor)
+        line = self._switchboard.turn(self._management_can_go_on())
+        if line is not None:
+            self._step_line(line)
         elif self._management is not None:
             self._step_management(self._management)
 
-    def _step_command(self, command: Steps[dict[str, object]]) -> None:
+    def _management_can_go_on(self) -> bool:
+        """Whether it waits for nothing, or a fault that does not wait for its command to end is due."""
+        fault = self.case.fault
+        due = fault.restarts_management and fault.kills_management(self.manager_steps + 1)
+        return self._management is not None and (due or self._switchboard.awaited is None)
+
+    def _step_line(self, line: Line) -> None:
         if not self._alive():
             return
         self.clock.actor = "hypervisor"
+        begins = line.wants
         try:
-            step = next(command)
+            work = line.current()
+            if begins and line.exchange is not None and self.hypervisor is not None:
+                line.exchange.before, line.exchange.tops = self.hypervisor.faces(), self.hypervisor.tops()
+            step = next(work)
         except StopIteration as stop:
-            self._answered(stop.value)
+            self._answered(line, stop.value)
         except ProcessKilled:
             self.kill()
         else:
@@ -196,8 +216,8 @@ class Execution:
             self.kill()
             return True
         self._mirrors.look(self.evidence.history.time)
-        if self._exchange is not None:
-            self._leave_out(self._exchange, before, self.hypervisor.faces())
+        if self._switchboard.exchange is not None:
+            self._switchboard.exchange.leave_out(before, self.hypervisor.faces())
         if step is None:
             return False
         if step.waits_for is None:
@@ -208,14 +228,6 @@ class Execution:
     def _note_jobs(self) -> None:
         if self.recording and self.hypervisor is not None:
             self.jobs += [(self.operation_steps, job.device) for job in self.hypervisor.machine.background]
-
-    def _leave_out(self, exchange: Exchange, before: Tops, after: Tops) -> None:
-        """What a job has done to a device while a command ran, the command has not done."""
-        if before != after:
-            exchange.before = tuple(
-                new if new != old else known
-                for known, old, new in zip(exchange.before, before, after, strict=True)
-            )
 
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1
@@ -228,9 +240,10 @@ class Execution:
         try:
             step = next(program)
         except StopIteration:
-            self._ended(Ending.SUCCEEDED, "")
+            self._ended(Ending.RECOVERED if self._recovering else Ending.SUCCEEDED, "")
         except BlockError as error:
-            self._ended(Ending.CUT_OFF if self.hypervisor is None else Ending.FAILED, str(error))
+            failed = Ending.NOT_RECOVERED if self._recovering else Ending.FAILED
+            self._ended(Ending.CUT_OFF if self.hypervisor is None else failed, str(error))
         else:
             self.say("management", step)
 
@@ -276,24 +289,12 @@ class Execution:
         if self.clock.running:
             self.steps += 1
             if self.recording:
-                self.moments.append((self.steps, self._moment()))
+                self.moments.append(
+                    (self.steps, moment_of(self.evidence, self.clock, self.manager_steps, self.hypervisor))
+                )
             if self.hypervisor is not None and self.case.fault.kills_hypervisor(self.steps):
                 self.kill()
         return self.hypervisor is not None
-
-    def _moment(self) -> Moment:
-        """Return all that a kill at this moment can leave behind: what is on the disk, what was promised."""
-        writes, exchanges = self.evidence.history.writes, self.evidence.exchanges
-        return (
-            self.clock.mutations,
-            sum(written.acknowledged is not None or written.failed is not None for written in writes),
-            sum(written.durable is not None for written in writes),
-            self.manager_steps,
-            sum(exchange.answer is not None for exchange in exchanges),
-            len(self.evidence.history.misread),
-            len(self.evidence.mirrored),
-            self.hypervisor.tops() if self.hypervisor is not None else (),
-        )
 
     # ------------------------------------------------------------------------------------ the channel
 
@@ -309,26 +310,34 @@ class Execution:
             yield Step(Phase.SEND, command)
             return Lost()
         exchange = Exchange(command, arguments, hypervisor.faces(), first_hit=len(self.clock.hits))
-        exchange.tops = hypervisor.tops()
         self.evidence.exchanges.append(exchange)
-        self._exchange = exchange
-        self._command = hypervisor.connection.execute({"execute": command, "arguments": arguments})
+        mishap = self.case.fault.befalls(len(self.evidence.exchanges))
+        if mishap is not Mishap.NONE:
+            self.say("fault", "the command ", command, ": ", mishap.value)
+        self._switchboard.carry(exchange, mishap)
+        self._in_doubt = self._in_doubt or mishap.silent
         yield Step(Phase.SEND, command)
-        answer = exchange.answer if exchange.answer is not None else Lost()
+        answer = Lost() if mishap.silent or exchange.answer is None else exchange.answer
         self.say("management", command, ": ", answer)
         return answer
 
-    def _answered(self, reply: dict[str, object] | None) -> None:
-        self._command = None
+    def _look_around(self, hypervisor: Hypervisor) -> None:
+        """Note what can be seen where an outcome is unknown, and which choices are right; breaks nothing."""
+        self.clock.running = False
+        told = not self._recovering
+        self.evidence.crossroads = crossroads_with(hypervisor, self.evidence, self.disk, replies=told)
+        self.clock.running = True
+
+    def _answered(self, line: Line, reply: Reply) -> None:
+        exchange = self._switchboard.ended(line)
         self.clock.clear()
-        exchange, self._exchange = self._exchange, None
-        if exchange is None or reply is None or self.hypervisor is None:
+        if exchange is None or self.hypervisor is None:
             return
-        exchange.answer = Replied.from_reply(reply)
+        if exchange.answer is None:
+            exchange.answer = Replied.from_reply(reply)
         exchange.after = self.hypervisor.faces()
-        exchange.hits = tuple(
-            hit for hit in self.clock.hits[exchange.first_hit :] if hit.actor == "hypervisor"
-        )
+        since = self.clock.hits[exchange.first_hit :]
+        exchange.hits = tuple(hit for hit in since if hit.actor == "hypervisor")
 
     # -------------------------------------------------------------------------------- what befalls it
 
@@ -337,7 +346,8 @@ class Execution:
         hypervisor = self.hypervisor
         if hypervisor is not None:
             number = hypervisor.names.index(device)
-            hypervisor.unplug(device, None if self._exchange is None else self._exchange.tops[number])
+            running = self._switchboard.exchange
+            hypervisor.unplug(device, None if running is None else running.tops[number])
             self.evidence.conditions[number] = condition
             self.say("fault", device, " is unplugged")
 
@@ -351,32 +361,31 @@ class Execution:
         self.evidence.tops, self.evidence.opened = hypervisor.tops(), hypervisor.opened()
         self.evidence.killed = True
         self.clock.dead = True
-        self._close_all([self._command, *(runner.lane for runner in self._rotation)])
+        close_all([line.work for line in self._switchboard.lines])
+        close_all([runner.lane for runner in self._rotation])
         hypervisor.folder.close_all()
-        self._command, self._exchange, self._rotation = None, None, []
-
-    def _close_all(self, generators: list[Steps[dict[str, object]] | Lane[None] | None]) -> None:
-        """Drop what was running; whatever its clean-up tries on the disk dies too."""
-        for generator in generators:
-            try:
-                if generator is not None:
-                    generator.close()
-            except (ProcessKilled, BlockError):
-                continue
+        self._switchboard, self._rotation = Switchboard(self._switchboard.server, None), []
 
     def _bury_management(self) -> None:
         self.say("fault", "management dies")
-        self._ended(Ending.DIED, "")
-
-    def _disconnect(self, hypervisor: Hypervisor) -> Steps[dict[str, object]]:
-        yield from hypervisor.connection.disconnect()
-        return {}
+        if not self.case.fault.restarts_management:
+            self._ended(Ending.DIED, "")
+            return
+        if self._switchboard.awaited is not None:
+            self._switchboard.awaited.answer = Lost()
+        self._switchboard.hang_up()
+        folder, notes = MemoryFolder(self.disk), f"{MANAGEMENT}/notes.json"
+        if self.case.fault.forgets_notes and folder.exists(notes):
+            folder.unlink(notes)
+        self.say("management", "a new process recovers")
+        self._management = self.case.contestant.recover(self.desk(), self.wish)
+        self._in_doubt = self.evidence.crossroads is None
+        self._recovering = True
 
     def _ended(self, ending: Ending, why: str) -> None:
         """Management is over, one way or another: its connection closes."""
         self._management = None
-        if self.hypervisor is not None:
-            self._command = self._disconnect(self.hypervisor)
+        self._switchboard.hang_up()
         self.evidence.ending, self.evidence.failure = ending, why
         self.say("management", ending.value, ": " if why else "", why)
 
@@ -390,6 +399,3 @@ class Execution:
     def say(self, actor: str, *words: object) -> None:
         """Put into the timeline what *actor* does now."""
         self._told.say(self.steps, actor, *words)
-
-    def _guest_says(self, *words: object) -> None:
-        self.say("guest", *words)

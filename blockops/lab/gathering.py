@@ -5,39 +5,34 @@ images that the durable configuration names once the manager's recovery program 
 """
 
 import contextlib
-import functools
 from collections.abc import Iterator
 
 import attrs
 
 from blockops.errors import BlockError
-from blockops.graph.formats import Opening, open_node
-from blockops.graph.graph import Graph, reading_path
-from blockops.graph.node import ImageNode
 from blockops.host.memory import MemoryDisk, MemoryFolder
-from blockops.lab.evidence import Evidence, Shown
-from blockops.lab.execution import Execution, digests
+from blockops.lab.crossroads import crossroads_after_crash
+from blockops.lab.evidence import Ending, Evidence, Shown
+from blockops.lab.execution import Execution
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor
-from blockops.lab.images import chain_on_disk, image_facts
+from blockops.lab.images import image_facts
 from blockops.lab.instants import Instant
 from blockops.lab.probing import probe
-from blockops.lab.world import World, initial_disk
-from blockops.management.wish import DiskWish
+from blockops.lab.reading import digests, read_image
+from blockops.lab.world import World
+from blockops.management.careful import attempt
+from blockops.management.desk import Desk, local_channel
+from blockops.management.wish import DiskWish, ImageRef
 from blockops.steps import run
-
-_READ_ONLY = Opening(writable=False, lock=False, share=False)
 
 
 def gather(execution: Execution) -> Evidence:
     """Fill in the evidence of a case that has come to rest, and return it."""
     evidence = execution.evidence
     hypervisor = execution.hypervisor or _restarted(execution)
-    beginning = initial_devices(execution.case.world)
-    evidence.initial = tuple(shown.data for shown in beginning)
-    evidence.sizes = tuple(shown.size for shown in beginning)
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()
     evidence.told = hypervisor.told()
@@ -54,6 +49,7 @@ def gather(execution: Execution) -> Evidence:
     evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
     if _to_be_probed(evidence):
         evidence.stuck = probe(hypervisor)
+    evidence.unsteady = evidence.unsteady or _recovered_again(execution, hypervisor)
     hypervisor.folder.close_all()
     return evidence
 
@@ -89,12 +85,34 @@ def _corrupted(evidence: Evidence) -> tuple[str, ...]:
 
 def _restarted(execution: Execution) -> Hypervisor:
     case = execution.case
-    desk = execution.desk()
-    with contextlib.suppress(BlockError):  # then the books stand as it left them
-        run(case.contestant.recover(desk, case.use_case.wish(case.world.disks())))
-    images = desk.configuration()
+    execution.evidence.crossroads = crossroads_after_crash(execution.evidence, execution.disk)
+    images = _recovered(execution)
+    again = _recovered(execution)
+    execution.evidence.unsteady = None if again == images else f"{images} became {again}"
     clock = Clock(NoFault())
     return Hypervisor.start(case, execution.disk, clock, images, History(), lambda *_words: None)
+
+
+def _recovered(execution: Execution) -> dict[str, ImageRef]:
+    """Let a new manager recover whom nobody answers; return what the machine is to start on."""
+    desk = execution.desk()
+    with contextlib.suppress(BlockError):  # then the books stand as it left them
+        run(execution.case.contestant.recover(desk, execution.wish))
+    return desk.configuration()
+
+
+def _recovered_again(execution: Execution, hypervisor: Hypervisor) -> str | None:
+    """Recover once more where that has been done; return what has changed by it, None if nothing."""
+    if execution.evidence.ending is not Ending.RECOVERED or execution.evidence.killed:
+        return None
+    before = hypervisor.faces(), digests(execution.disk), execution.desk().configuration()
+    send = local_channel(hypervisor.connection.server.connect("management"))
+    desk = Desk(MemoryFolder(execution.disk), send, volumes=execution.case.world.volume_names())
+    failure = run(attempt(execution.case.contestant.recover(desk, execution.wish)))
+    after = hypervisor.faces(), digests(execution.disk), desk.configuration()
+    names = ("what is shown", "the files", "the configuration")
+    changed = [name for name, one, two in zip(names, before, after, strict=True) if one != two]
+    return ", ".join([*changed, *([str(failure)] if failure else [])]) or None
 
 
 def _written_out(hypervisor: Hypervisor) -> tuple[str, ...]:
@@ -108,48 +126,11 @@ def _written_out(hypervisor: Hypervisor) -> tuple[str, ...]:
     return tuple(errors)
 
 
-@functools.lru_cache(maxsize=64)
-def initial_devices(world: World) -> tuple[Shown, ...]:
-    """Return what each device showed when the case began, as far as the guest works in it."""
-    disk = initial_disk(world)
-    return tuple(_read(disk, wish.old.path, world.size) for wish in world.disks())
-
-
 def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
     """Return what a fresh process sees that starts from the same top image."""
-    return Shown(None, problem=shown.problem) if shown.top is None else _read(disk, shown.top, world.size)
-
-
-def _read(disk: MemoryDisk, path: str, window: int) -> Shown:
-    """Read an image by its headers, or remember what it read as when all files of its chain were these."""
-    chain = tuple(chain_on_disk(disk, path))
-    key = (window, *((name, _digest(disk, name)) for name in chain))
-    known = _remembered.get(key)
-    if known is None:
-        if len(_remembered) >= _ROOM:
-            _remembered.clear()
-        known = _remembered[key] = _read_afresh(disk, path, window)
-    return known
-
-
-_remembered: dict[tuple[object, ...], Shown] = {}
-_ROOM = 200
-
-
-def _digest(disk: MemoryDisk, path: str) -> bytes | None:
-    return disk.content("read", path).digest() if disk.exists(path) else None
-
-
-def _read_afresh(disk: MemoryDisk, path: str, window: int) -> Shown:
-    graph, folder = Graph(), MemoryFolder(disk)
-    try:
-        node = open_node(graph, folder, path, None, _READ_ONLY)
-        chain = tuple(below.path for below in reading_path(node) if isinstance(below, ImageNode))
-        return Shown(path, chain, node.read(0, min(window, node.size)), node.size)
-    except BlockError as error:
-        return Shown(path, problem=str(error))
-    finally:
-        folder.close_all()
+    return (
+        Shown(None, problem=shown.problem) if shown.top is None else read_image(disk, shown.top, world.size)
+    )
 
 
 def _targets(evidence: Evidence) -> dict[int, Shown]:
@@ -157,7 +138,7 @@ def _targets(evidence: Evidence) -> dict[int, Shown]:
     world = evidence.case.world
     expected = evidence.case.use_case.expectations(world.disks())
     return {
-        number: _read(evidence.disk, path, world.size)
+        number: read_image(evidence.disk, path, world.size)
         for number, (one, shown) in enumerate(zip(expected, evidence.live, strict=True))
         if (path := one.mirrored_onto) is not None and path in shown.mirrors
     }
@@ -187,7 +168,7 @@ def _left_behind(evidence: Evidence, disk: DiskWish, top: str | None) -> bytes |
     if top is None or top == disk.old.path:
         return None
     path = next((path for path in (disk.old.path, disk.target_base) if evidence.disk.exists(path)), None)
-    image = None if path is None else _read(evidence.disk, path, evidence.case.world.size)
+    image = None if path is None else read_image(evidence.disk, path, evidence.case.world.size)
     return None if image is None or image.problem is not None else image.data
 
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import attrs
 
 from blockops.lab.case import Case
-from blockops.lab.evidence import Evidence
+from blockops.lab.evidence import Crossroads, Evidence
 from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
@@ -48,6 +48,7 @@ class Judged:
     looked: bool = True
     way: tuple[int, ...] = ()
     equal: bool = False
+    crossroads: Crossroads | None = None
 
 
 def evidence_of(case: Case) -> Evidence:
@@ -66,7 +67,7 @@ def judged(case: Case) -> Judged:
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
     broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
     if not evidence.troubles:
-        return Judged(case.id, judgements, broken)
+        return Judged(case.id, judgements, broken, crossroads=evidence.crossroads)
     struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)

@@ -29,10 +29,10 @@ from blockops.management.use_cases import USE_CASES
 
 def cells_of(part: Part) -> Iterator[Cell]:
     """Yield a cell for each law."""
-    contestant = part.contestant
+    contestant, tally = part.contestant, part.tally.settled()
     for law in LAWS:
-        counts = {verdict.value: part.tally.verdicts.get((law.id, verdict), 0) for verdict in Verdict}
-        broken = [one for (name, _), one in part.tally.violations.items() if name == law.id]
+        counts = {verdict.value: tally.verdicts.get((law.id, verdict), 0) for verdict in Verdict}
+        broken = [one for (name, _), one in tally.violations.items() if name == law.id]
         smallest = min(broken, key=lambda one: one.rank).case if broken else None
         yield Cell(
             contestant.entry.id,
@@ -79,7 +79,7 @@ def _violations(parts: list[Part]) -> tuple[Violation, ...]:
     smallest: dict[tuple[str, str, str], tuple[int, str, Part, str]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for part in parts:
-        for (law, sort), broken in sorted(part.tally.violations.items(), key=_by_rank):
+        for (law, sort), broken in sorted(part.tally.settled().violations.items(), key=_by_rank):
             key = (part.contestant.id, law, sort)
             counts[key] = counts.get(key, 0) + broken.count
             if key not in smallest:

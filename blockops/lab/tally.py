@@ -1,11 +1,18 @@
-"""Counting verdicts.  Tallies of parts of a setting add up to the same whole in any order."""
+"""Counting verdicts.  Tallies of parts of a setting add up to the same whole in any order.
+
+What a law says of one case is counted at once, but for *recoverable*: what it says of a case in which some
+choice was right depends on all cases that look the same (`views`), and is counted when all are in.
+"""
 
 import attrs
 
 from blockops.lab.faults.fault import Fault
 from blockops.lab.judging import Judged
+from blockops.lab.laws.judgement import Judgement
+from blockops.lab.laws.recovery import INHERENT, MISSED, RECOVERABLE
 from blockops.lab.results import Verdict
 from blockops.lab.sampling import Lots
+from blockops.lab.views import Alike, Views
 
 
 @attrs.define
@@ -31,7 +38,7 @@ class Tally:
 
     *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
     the violations of a law in cases whose fault goes on; *pairs* has drawn those pairs of faults whose
-    first was among the cases.
+    first was among the cases; *views* are the cases that are not among the verdicts yet.
     """
 
     cases: int = 0
@@ -44,6 +51,7 @@ class Tally:
     points: set[int] = attrs.field(factory=set)
     lasting: dict[str, int] = attrs.field(factory=dict)
     pairs: Lots = attrs.field(factory=Lots)
+    views: Views = attrs.field(factory=Views)
 
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
         """Take in one case, the *rank*-th of its setting, broken by *fault*."""
@@ -54,8 +62,11 @@ class Tally:
         self.equal += judged.equal
         self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
         for law, judgement in judged.judgements.items():
-            key = (law, judgement.verdict)
-            self.verdicts[key] = self.verdicts.get(key, 0) + 1
+            if law == RECOVERABLE and judged.crossroads is not None and _open(judgement):
+                wrong = judgement.sentence if judgement.verdict is Verdict.VIOLATED else None
+                self.views.note(judged.crossroads, rank, judged.case, wrong)
+                continue
+            self._verdict(law, judgement.verdict)
             if judgement.verdict is Verdict.VIOLATED:
                 self.lasting[law] = self.lasting.get(law, 0) + fault.lasts
                 self._violation((law, judgement.key), Broken(rank, judged.case, judgement.sentence))
@@ -72,16 +83,44 @@ class Tally:
         for group, number in other.groups.items():
             self.groups[group] = self.groups.get(group, 0) + number
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]
-        for key, number in other.verdicts.items():
-            self.verdicts[key] = self.verdicts.get(key, 0) + number
+        self.views.add(other.views)
+        for (law, verdict), number in other.verdicts.items():
+            self._verdict(law, verdict, number)
         for sort, broken in other.violations.items():
             self._violation(sort, attrs.evolve(broken))
+
+    def settled(self) -> "Tally":
+        """Return the tally of all that is in, with every case among the verdicts."""
+        found = Tally()
+        found.add(attrs.evolve(self, views=Views()))
+        for alike, why in self.views.decided():
+            found._settle(alike, why)
+        return found
+
+    def _settle(self, alike: Alike, why: str | None) -> None:
+        self._verdict(RECOVERABLE, Verdict.HELD if why is None else Verdict.VIOLATED, alike.held)
+        self._verdict(RECOVERABLE, Verdict.VIOLATED, alike.missed)
+        if why is not None:
+            broken = Broken(alike.rank, alike.case, why, alike.held + alike.missed)
+            self._violation((RECOVERABLE, INHERENT), broken)
+        elif alike.missed:
+            broken = Broken(alike.missed_rank, alike.missed_case, alike.sentence, alike.missed)
+            self._violation((RECOVERABLE, MISSED), broken)
+
+    def _verdict(self, law: str, verdict: Verdict, number: int = 1) -> None:
+        if number:
+            self.verdicts[law, verdict] = self.verdicts.get((law, verdict), 0) + number
 
     def _violation(self, sort: tuple[str, str], broken: Broken) -> None:
         if sort in self.violations:
             self.violations[sort].add(broken)
         else:
             self.violations[sort] = broken
+
+
+def _open(judgement: Judgement) -> bool:
+    """Whether the other cases that look the same have a say in it."""
+    return judgement.verdict is Verdict.HELD or judgement.key == MISSED
 
 
 MAX_BROKEN = 20

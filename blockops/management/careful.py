@@ -125,7 +125,7 @@ def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
 
 
 def reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
-    """Send a `drive-reopen`, a second time where it is refused; return whether one of them worked.
+    """Send a `drive-reopen`, again where it is refused or stays unanswered; return whether one worked.
 
     Never left to probing: a raw image can look like any.
     """
@@ -134,7 +134,7 @@ def reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
         answer = yield from desk.execute(
             "drive-reopen", device=device, source=image.path, format=image.format
         )
-        if isinstance(answer, Lost) or answer.ok:
+        if isinstance(answer, Replied) and answer.ok:
             break
     return isinstance(answer, Replied) and answer.ok
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from blockops.errors import BlockError
 from blockops.management.careful import attempt, begin, done, has_moved, intend, looked_up, settle
 from blockops.management.contestant import Inexpressible, Manager, Program
-from blockops.management.desk import Desk
+from blockops.management.desk import Desk, Lost
 from blockops.management.programs import Move, configure_new, onto_overlays, repeated
 from blockops.management.recovery import believe, leave
 from blockops.management.snapshots_only import BEYOND_SNAPSHOTS, ONE_COMMAND
@@ -73,21 +73,23 @@ def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
         yield from done(desk, moves)
     except BlockError as why:
         failure = yield from attempt(settle(desk, moves, why))
-        yield from desk.execute("cont")
+        yield from attempt(_let_go_on(desk, wish))
         raise failure or why from None
-    yield from desk.must("cont")
+    yield from _let_go_on(desk, wish)
 
 
 def recover_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
     """Put the books right before the guest goes on, whatever happened."""
     failure = yield from attempt(leave(desk, wish))
-    yield from desk.execute("cont")
+    yield from attempt(_let_go_on(desk, wish))
     if failure is not None:
         raise failure
 
 
-def _let_go_on(desk: Desk, wish: Wish) -> Steps[object]:
-    return (yield from desk.must("cont"))
+def _let_go_on(desk: Desk, wish: Wish) -> Steps[None]:
+    """Let the guest go on; said again where no answer came, for saying it twice does no harm."""
+    if isinstance((yield from desk.execute("cont")), Lost):
+        yield from desk.must("cont")
 
 
 # ---------------------------------------------------------------------------------------------- programs

@@ -22,7 +22,7 @@ from blockops.management.careful import (
     undo,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
-from blockops.management.desk import Desk, GaveUp
+from blockops.management.desk import Desk, GaveUp, NoAnswer
 from blockops.management.programs import (
     Move,
     configure_new,
@@ -257,11 +257,14 @@ def _reopen(desk: Desk, device: str, image: ImageRef) -> Steps[None]:
 
 
 def _thaw(desk: Desk, wish: Wish) -> Steps[None]:
-    """Unfreeze every disk, whatever the others answer; then raise the first error."""
+    """Unfreeze every disk, whatever the others answer, and again what stays frozen; raise the first error."""
     failure: BlockError | None = None
     for disk in wish.disks:
         failed = yield from attempt(desk.must("blockdev-unfreeze", device=disk.device))
         failure = failure or failed
+    if isinstance(failure, NoAnswer):
+        yield from _thaw_frozen(desk)
+        failure = None
     if failure is not None:
         raise failure
 

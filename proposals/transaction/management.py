@@ -20,7 +20,7 @@ from blockops.management.careful import (
     undo,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
-from blockops.management.desk import Answer, Desk, GaveUp, Lost
+from blockops.management.desk import Answer, Desk, GaveUp, Lost, NoAnswer
 from blockops.management.programs import (
     Move,
     configure_new,
@@ -176,6 +176,8 @@ def _snapshot_and_mirror(desk: Desk, wish: Wish) -> Steps[None]:
         yield from desk.must("blockdev-commit-transaction")
     except BlockError as why:
         yield from _abort(desk, wish)
+        if isinstance(why, NoAnswer):  # the disks may have moved on since, and their overlays hold all
+            yield from stay_on_source(desk, wish, why)
         yield from undo(desk, moves, why, destination_files(wish))
     try:
         yield from done(desk, moves)

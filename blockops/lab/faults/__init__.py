@@ -3,19 +3,20 @@
 fault          what a fault is: its hooks, and what a family of them brings
 kinds          how a host operation fails
 host           one host operation fails, or two        process      the hypervisor is killed
-management     management dies                         surroundings what it finds is not as expected
+management     management dies, and may restart        surroundings what it finds is not as expected
 pace           nothing is broken, the guest's pace differs
 device         a device is not there, not fit, or comes and goes midway
 jobs           somebody else ends a job
+channel        between management and the hypervisor
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
-claimed: power loss, lost and late replies, two faults of different sorts at once.
+claimed: power loss, two faults of different sorts at once.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from blockops.lab.faults import device, host, jobs, management, pace, process, surroundings
+from blockops.lab.faults import channel, device, host, jobs, management, pace, process, surroundings
 from blockops.lab.faults.fault import Family, Fault
 
 _FAMILIES = [
@@ -24,6 +25,7 @@ _FAMILIES = [
     device.FAMILY,
     host.FAMILY,
     process.FAMILY,
+    channel.FAMILY,
     management.FAMILY,
     jobs.FAMILY,
 ]

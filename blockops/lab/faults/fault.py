@@ -5,6 +5,7 @@ and which of them a setting has.  Everything that a fault does, it does in its h
 not have leave the case alone.
 """
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -31,6 +32,22 @@ class HostOperation:
     offset: int = 0
     length: int = 0
     code: int = 0
+
+
+class Mishap(enum.Enum):
+    """What befalls a command on its way to the hypervisor, or its answer on the way back."""
+
+    NONE = "it arrives, and so does its answer"
+    LOST = "it is lost"
+    UNANSWERED = "its answer is lost"
+    DROPPED = "the connection drops while it is carried out"
+    LATE = "management gives up waiting while it is carried out"
+    TWICE = "it is delivered twice"
+
+    @property
+    def silent(self) -> bool:
+        """Whether management gets no answer."""
+        return self not in (Mishap.NONE, Mishap.TWICE)
 
 
 class Fault(ABC):
@@ -110,8 +127,22 @@ class Fault(ABC):
         return self.kill_step is not None and step >= self.kill_step
 
     def kills_management(self, step: int) -> bool:
-        """Whether management dies before its step *step*."""
+        """Whether management dies before its step *step*; the steps of a new process go on counting."""
         return False
+
+    @property
+    def restarts_management(self) -> bool:
+        """Whether a new process takes the place of management when it has died, and recovers."""
+        return False
+
+    @property
+    def forgets_notes(self) -> bool:
+        """Whether the notes are gone then."""
+        return False
+
+    def befalls(self, command: int) -> Mishap:
+        """Return what befalls management's command number *command*, counted from 1."""
+        return Mishap.NONE
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ from blockops.lab.laws.atomicity import all_or_nothing, one_instant
 from blockops.lab.laws.data import content, guest_undisturbed, nothing_lost
 from blockops.lab.laws.house import progress, released, same_after_reopen, sound, tidy
 from blockops.lab.laws.judgement import Judgement
+from blockops.lab.laws.recovery import recoverable
 from blockops.lab.laws.words import names_the_culprit, repeatable, truthful
 from blockops.lab.probing import PROBE_STEPS
 from blockops.lab.results import Law
@@ -130,6 +131,17 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
             "The second attempt ends as a first success would.",
         ),
         repeatable,
+    ),
+    (
+        Law(
+            "recoverable",
+            "the hypervisor was killed, a command stayed without an answer, or a new management process "
+            "took the place of a dead one",
+            "All or nothing, nothing lost, after recovery. Of cases that look the same to a recovering "
+            "program (notes, configuration, replies, files, query-block) at least one choice is right in "
+            "all of them; where none is, no program could be right. Recovering twice is recovering once.",
+        ),
+        recoverable,
     ),
     (
         Law(

@@ -26,14 +26,15 @@ def _content_problems(evidence: Evidence) -> Iterator[Problem]:
         if is_still_empty(evidence, number):
             continue
         if not evidence.killed:
-            yield from _device_problems(evidence, number, live, "live")
+            yield from device_problems(evidence, number, live, "live")
         if evidence.killed or (again.data, again.size, again.problem) != (live.data, live.size, live.problem):
-            yield from _device_problems(evidence, number, again, "after a reopen")
+            yield from device_problems(evidence, number, again, "after a reopen")
     for number, target in evidence.targets.items():
-        yield from _device_problems(evidence, number, target, "on its mirror's target")
+        yield from device_problems(evidence, number, target, "on its mirror's target")
 
 
-def _device_problems(evidence: Evidence, number: int, shown: Shown, when: str) -> Iterator[Problem]:
+def device_problems(evidence: Evidence, number: int, shown: Shown, when: str) -> Iterator[Problem]:
+    """Yield what a device lacks that shows this, as (sentence, sort)."""
     size = evidence.sizes[number]
     if shown.top is None or shown.problem is not None:
         yield f"d{number} cannot be read {when}: {shown.problem}", f"unreadable {when}"

@@ -149,6 +149,8 @@ def repeatable(evidence: Evidence) -> Judgement:
     lasts = evidence.case.fault.stays or bool(evidence.conditions)
     if _trouble_went_on(evidence) or lasts:
         return NOT_EXERCISED
+    if evidence.case.fault.restarts_management:
+        return NOT_EXERCISED  # a recovery ends an attempt and makes no other
     states = device_states(evidence)
     if evidence.ending is Ending.SUCCEEDED and set(states) == {"new"}:
         return HELD
