@@ -36,8 +36,8 @@ def test_the_naive_loop_tears_groups_and_cuts_at_different_instants(manager: str
 @pytest.mark.parametrize("profile", ["as-posted", "hardened"])
 @pytest.mark.parametrize("manager", ["naive", "careful"])
 def test_the_group_snapshot_s_pivot_never_tears_a_group(profile: str, manager: str) -> None:
-    kept = {"dropped"} if profile == "hardened" else set()  # as posted, the next test tells what that does
-    faults = (set(GROUPS) - {"dropped", "pair"}) | kept
+    kept = {"dropped", "twice"} if profile == "hardened" else set()  # as posted: see the next two tests
+    faults = (set(GROUPS) - {"dropped", "twice", "pair"}) | kept
     found = sentences(f"group-snapshot.{profile}.{manager}", "group-snapshot", *faults, budget=250)
     assert not {"all-or-nothing", "one-instant", "content", "nothing-lost", "truthful"} & set(found)
 
@@ -50,6 +50,14 @@ def test_an_overlay_that_nobody_flushed_is_lost_with_the_pages_that_a_failed_flu
     assert any("after a reopen" in sentence for sentence in found["content"])
     assert "/vm/s0.qcow2: its format is raw instead of qcow2" in found["sound"]
     assert not {"all-or-nothing", "one-instant"} & set(found)
+
+
+def test_a_snapshot_as_posted_that_is_delivered_twice_wipes_the_overlay_that_it_has_just_made() -> None:
+    """An existing file is truncated (semantics.md, section 1), and the device shows it by then."""
+    found = sentences("group-snapshot.as-posted.naive", "group-snapshot", "twice")
+    assert any("a loop" in sentence for sentence in found["truthful"])
+    assert "content" in found
+    assert not sentences("group-snapshot.hardened.naive", "group-snapshot", "twice")
 
 
 def test_the_group_snapshot_as_posted_leaves_overlays_behind() -> None:
