@@ -133,7 +133,8 @@ class Evidence:
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
     although the trouble was over, None where that was not tried.  *conditions* are those of devices, by
     number, that are not as they should be.  *crossroads* is where something had to
-    be decided without an answer, if that was so; *unsteady* says what recovering once more changed.
+    be decided without an answer, if that was so; *unsteady* says what recovering once more changed,
+    *booked* which image the books name for each device where management has recovered.
     """
 
     case: Case
@@ -172,7 +173,13 @@ class Evidence:
     conditions: dict[int, Condition] = attrs.field(factory=dict)
     crossroads: Crossroads | None = None
     unsteady: str | None = None
+    booked: Mapping[str, str] = attrs.field(factory=dict)
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
+
+    def began_with(self, devices: tuple[Shown, ...]) -> None:
+        """Note what each device showed in the beginning."""
+        self.initial = tuple(shown.data for shown in devices)
+        self.sizes = tuple(shown.size for shown in devices)
 
     def writes_of(self, device: int) -> list[Written]:
         """Return the writes to *device*, in the order of submission."""

@@ -103,9 +103,11 @@ def _recovered(execution: Execution) -> dict[str, ImageRef]:
 
 def _recovered_again(execution: Execution, hypervisor: Hypervisor) -> str | None:
     """Recover once more where that has been done; return what has changed by it, None if nothing."""
-    if execution.evidence.ending is not Ending.RECOVERED or execution.evidence.killed:
+    evidence, books = execution.evidence, execution.desk().configuration()
+    if evidence.ending is not Ending.RECOVERED or evidence.killed:
         return None
-    before = hypervisor.faces(), digests(execution.disk), execution.desk().configuration()
+    evidence.booked = {device: image.path for device, image in books.items()}
+    before = hypervisor.faces(), digests(execution.disk), books
     send = local_channel(hypervisor.connection.server.connect("management"))
     desk = Desk(MemoryFolder(execution.disk), send, volumes=execution.case.world.volume_names())
     failure = run(attempt(execution.case.contestant.recover(desk, execution.wish)))

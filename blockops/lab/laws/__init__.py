@@ -139,7 +139,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
             "took the place of a dead one",
             "All or nothing, nothing lost, after recovery. Of cases that look the same to a recovering "
             "program (notes, configuration, replies, files, query-block) at least one choice is right in "
-            "all of them; where none is, no program could be right. Recovering twice is recovering once.",
+            "all of them; where none is, no program could be right. The books then say what is shown, and "
+            "recovering twice is recovering once.",
         ),
         recoverable,
     ),

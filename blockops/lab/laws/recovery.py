@@ -35,6 +35,12 @@ def recoverable(evidence: Evidence) -> Judgement:
         return violated(
             f"{right_choice(crossroads)} was right when it had to be decided, but {wrong[0]}", MISSED
         )
+    for number, (disk, shown) in enumerate(zip(evidence.case.world.disks(), evidence.live, strict=True)):
+        booked = evidence.booked.get(disk.device, shown.top)
+        if shown.top is not None and booked != shown.top:
+            return violated(
+                f"the books say {booked} after recovery, and d{number} shows {shown.top}", "books"
+            )
     if evidence.unsteady is not None:
         return violated(f"recovering once more changed it: {evidence.unsteady}", "not idempotent")
     return HELD
