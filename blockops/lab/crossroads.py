@@ -43,11 +43,10 @@ def crossroads_after_crash(evidence: Evidence, disk: MemoryDisk) -> Crossroads:
     return _crossroads(evidence, view_of(disk, evidence, replies=True), read)
 
 
-def crossroads_with(
-    hypervisor: Hypervisor, evidence: Evidence, disk: MemoryDisk, *, replies: bool
-) -> Crossroads:
+def crossroads_with(hypervisor: Hypervisor, evidence: Evidence, replies: bool) -> Crossroads:
     """Return what can be seen and chosen while the hypervisor lives and carries nothing out."""
-    folder, size = MemoryFolder(disk), evidence.case.world.size
+    disk, size = hypervisor.folder.disk, evidence.case.world.size
+    folder = MemoryFolder(disk)
 
     def read(path: str) -> Shown | None:
         if not disk.exists(path):

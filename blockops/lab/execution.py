@@ -324,8 +324,7 @@ class Execution:
     def _look_around(self, hypervisor: Hypervisor) -> None:
         """Note what can be seen where an outcome is unknown, and which choices are right; breaks nothing."""
         self.clock.running = False
-        told = not self._recovering
-        self.evidence.crossroads = crossroads_with(hypervisor, self.evidence, self.disk, replies=told)
+        self.evidence.crossroads = crossroads_with(hypervisor, self.evidence, not self._recovering)
         self.clock.running = True
 
     def _answered(self, line: Line, reply: Reply) -> None:
