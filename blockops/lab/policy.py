@@ -1,13 +1,13 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
     use case with two devices                  every single fault, and a sample of the pairs of host faults
-    use case whose own number is another       a large sample of the same
+    use case whose own number is another       a large sample of the single faults
     other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
 
 A sample is shared among the settings that it is for: each gets an equal number, and what the small ones
-do not need goes to the larger ones.  The numbers keep the default run under five minutes on two cores,
-of which the exhaustive part takes most; where little is asked for, no setting gets more than its *most*.
-`--full` samples nothing.
+do not need goes to the larger ones.  The default run is to end in five minutes on two cores: its
+exhaustive part, a quarter of a million cases, takes most of them, and these numbers are what is left to
+turn.  Where little is asked for, no setting gets more than its *most*.  `--full` samples nothing.
 """
 
 from collections.abc import Sequence
