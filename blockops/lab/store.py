@@ -119,6 +119,7 @@ def open_store(path: Path, key: RunKey) -> Iterator[Store]:
 
     Raises `UnusableStore` or `UnwritableStore` with a sentence that names *path*.
     """
+    new = not path.exists()
     with _explained(path):
         connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
@@ -126,6 +127,8 @@ def open_store(path: Path, key: RunKey) -> Iterator[Store]:
             store = _opened(path, connection, key)
         except BaseException:
             connection.close()
+            if new:
+                _remove(path)
             raise
     try:
         yield store

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -177,9 +178,9 @@ def test_an_output_folder_that_cannot_be_is_refused_before_anything_runs(tmp_pat
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def small_files_only() -> None:
-    """A disk that is full: no file may grow beyond some bytes (the probe still fits)."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+def small_files_only(limit: int = 60_000) -> None:
+    """A disk that is full: no file may grow beyond some bytes (the probe and an empty store still fit)."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
 def test_where_the_disk_is_full_the_old_report_stays_and_nothing_is_half_written(tmp_path: Path) -> None:
@@ -193,9 +194,12 @@ def test_where_the_disk_is_full_the_old_report_stays_and_nothing_is_half_written
     assert {(tmp_path / name).read_text() for name in REPORT} == {"from before"}
 
 
-def test_where_the_disk_is_full_no_new_folder_stays(tmp_path: Path) -> None:
-    done = pretend("compare", "--out", tmp_path / "a" / "b", preexec_fn=small_files_only)
-    assert done.returncode == 5
+@pytest.mark.parametrize("limit", [60_000, 10_000], ids=["for-the-report", "for-the-store"])
+def test_where_the_disk_is_full_no_new_folder_stays(tmp_path: Path, limit: int) -> None:
+    full = partial(small_files_only, limit)
+    done = pretend("compare", "--out", tmp_path / "a" / "b", preexec_fn=full)
+    assert done.returncode == 5, done
+    assert str(tmp_path) in done.stderr.splitlines()[-1]
     assert files_in(tmp_path) == []
 
 
