@@ -51,6 +51,11 @@ class Exchange:
     first_hit: int = 0
     tops: tuple[str | None, ...] = ()
 
+    @property
+    def error(self) -> str | None:
+        """What the error reply says; None where there is none."""
+        return self.answer.desc if isinstance(self.answer, Replied) and not self.answer.ok else None
+
     def leave_out(self, before: tuple[str | None, ...], after: tuple[str | None, ...]) -> None:
         """What a job has done to a device while the command ran, the command has not done."""
         if before != after:
@@ -117,7 +122,8 @@ class Evidence:
     *live* is what the devices show in the hypervisor that lives (after a crash: the restarted one),
     *reopened* what a fresh process reads from the disk, starting from the same top image, *targets* what it
     reads from the image that a device is mirrored onto as wanted; *initial* and *sizes* are from the
-    beginning.  *told* are the devices of which an event has told that their job has ended.
+    beginning.  *told* are the devices of which an event has told that their job has ended,
+    *errors_anyway* what error replies say that management asks for (where nothing breaks they come as well).
     *tops* are what the devices showed last before the case came to rest
     or was killed, *instants* the point-in-time images by device: what was left behind
     of it or, where a mirror is wanted, the moment at which that began; *switches* the moments at which
@@ -156,6 +162,7 @@ class Evidence:
     targets: Mapping[int, Shown] = attrs.field(factory=dict)
     rest: Rest = Rest()
     told: frozenset[str] = frozenset()
+    errors_anyway: frozenset[str] = frozenset()
     initial: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
     tops: tuple[str | None, ...] = ()

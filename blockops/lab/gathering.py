@@ -11,6 +11,7 @@ import attrs
 
 from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.lab.case import Case
 from blockops.lab.crossroads import crossroads_after_crash
 from blockops.lab.evidence import Ending, Evidence, Shown
 from blockops.lab.execution import Execution
@@ -36,6 +37,8 @@ def gather(execution: Execution) -> Evidence:
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()
     evidence.told = hypervisor.told()
+    if any(exchange.error is not None and exchange.hits for exchange in evidence.exchanges):
+        evidence.errors_anyway = _errors_anyway(execution.case)
     if not evidence.killed:
         evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
     unwritten = _written_out(hypervisor)
@@ -58,6 +61,20 @@ def _seen(hypervisor: Hypervisor, evidence: Evidence) -> Iterator[Shown]:
     """Yield what each device shows; of one that is no longer there what its last image holds on the disk."""
     for name, live, again in zip(hypervisor.names, evidence.live, evidence.reopened, strict=True):
         yield attrs.evolve(again, mirrors=live.mirrors) if name in hypervisor.unplugged else live
+
+
+def _errors_anyway(case: Case) -> frozenset[str]:
+    """Return what the error replies say that come without any fault: the action "abort" of a list has one."""
+    setting = f"{case.contestant.id}/{case.setting}"
+    if setting not in _known_errors:
+        execution = Execution(attrs.evolve(case, fault=NoFault()))
+        execution.go()
+        exchanges = execution.evidence.exchanges
+        _known_errors[setting] = frozenset(one.error for one in exchanges if one.error is not None)
+    return _known_errors[setting]
+
+
+_known_errors: dict[str, frozenset[str]] = {}
 
 
 def _to_be_probed(evidence: Evidence) -> bool:

@@ -87,3 +87,15 @@ def test_what_a_job_does_to_a_device_while_a_command_runs_is_not_the_commands_do
         if exchange.before != exchange.after and exchange.command != "transaction"
     ]
     assert set(switched) <= {"drive-mirror"}
+
+
+def test_an_error_that_comes_without_a_fault_as_well_is_not_the_fault_s() -> None:
+    """Giving up is a list that ends with the action "abort"; a short write on the way is no failure."""
+    start = "merged-transaction.hardened.careful/give-up-2"
+    operations = record(case(f"{start}/no-fault")).operations
+    writes = [one for one in operations if one.operation == "write" and one.path == "/vm/s0.qcow2"]
+    short = f"{start}/short@{writes[0].number}"
+    assert seen(short).errors_anyway
+    assert verdicts(short)["names-the-culprit"].verdict is Verdict.NOT_EXERCISED
+    broken = f"{start}/eio@{writes[0].number}"
+    assert verdicts(broken)["names-the-culprit"].verdict is Verdict.HELD

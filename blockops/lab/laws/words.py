@@ -55,7 +55,7 @@ def names_the_culprit(evidence: Evidence) -> Judgement:
     due = [exchange for exchange in failed if _may_be_due_to_a_device(evidence, exchange)]
     if due:
         return held_unless(_device_unnamed(evidence, due[0]))
-    blamed = [exchange for exchange in failed if exchange.hits]
+    blamed = [one for one in failed if one.hits and one.error not in evidence.errors_anyway]
     if not blamed or not evidence.case.fault.host_faults:
         return NOT_EXERCISED
     return held_unless(_unnamed(evidence, blamed[0]))
