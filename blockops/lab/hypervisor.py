@@ -12,7 +12,7 @@ import attrs
 from blockops.commands.profile import opening
 from blockops.errors import BlockError
 from blockops.graph.graph import everything_below, reading_path
-from blockops.graph.node import ImageNode
+from blockops.graph.node import ImageNode, Node
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.jobs.job import ENDS
 from blockops.lab.case import Case
@@ -41,6 +41,7 @@ class Hypervisor:
     guest: Guest
     problems: Mapping[str, str]
     unplugged: dict[str, Shown] = attrs.field(factory=dict)
+    _known: dict[str, tuple[Node | None, Shown]] = attrs.field(factory=dict)
 
     @classmethod
     def start(
@@ -95,7 +96,15 @@ class Hypervisor:
             if name in self.unplugged:
                 yield self.unplugged[name]
             else:
-                yield Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top))
+                yield self._shows(name, top)
+
+    def _shows(self, name: str, top: Node | None) -> Shown:
+        """Return what a device shows without its data, known as long as it shows the same node."""
+        known = self._known.get(name)
+        if known is None or known[0] is not top:
+            shown = Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top))
+            known = self._known[name] = (top, shown)
+        return known[1]
 
     def opened(self) -> tuple[str, ...]:
         """Return the images that are open."""
