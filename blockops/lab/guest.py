@@ -1,11 +1,12 @@
 """The guest: programmes that keep several requests in flight, on one device and across devices.
 
     chain    writes to the devices in turn, each write only after the one before was acknowledged
-    commit   what a database does: a log record on one device, flushed; the data on the next device,
-             flushed; the commit mark on the first, FUA.  Each only after the other's acknowledgement.
-             With one device all of it is there; with more it goes round.
+    commit   what a database does: a log record on one device, FUA; the data on the next device, flushed;
+             the commit mark on the first, FUA.  Each only after the other's acknowledgement.  With one
+             device all of it is there; with more it goes round.
     own      one for each device: several requests in flight at once to sectors that overlap, which end
-             in this order or that; every few rounds the last of them is a discard or asks for zeroes.
+             in this order or that; every few rounds one of them, the first or another, is a discard or asks
+             for zeroes.
              Then it reads back what it wrote.
 
 Log records, commit marks and overlapping writes begin and end inside sectors, where the workload says so.
@@ -134,12 +135,12 @@ class Guest:
 
     @property
     def _halves(self) -> tuple[Area, Area]:
-        """The part of each device for the lanes that go across devices, and that for the device's own."""
+        """The part of each device for its own lane, which has data to discard, and that for the others."""
         sizes = [device.top.size for device in self.devices if device.top is not None]
         return Area(0, round_down(min([self.world.size, *sizes]), SECTOR)).split()
 
     def _chain(self) -> Lane[None]:
-        area, _ = self._halves[0].split()
+        area, _ = self._halves[1].split()
         turn = 0
         while self.active:
             device, lap = turn % len(self.devices), turn // len(self.devices)
@@ -157,22 +158,18 @@ class Guest:
 
     def _transaction(self, turn: int) -> Lane[None]:
         """Log, store, mark; where one of them fails the transaction ends there."""
-        log, tables = self._halves[0].split()[1].split()
+        log, tables = self._halves[1].split()[1].split()
         first, second = turn % len(self.devices), (turn + 1) % len(self.devices)
         record = self.workload.record
-        logged = yield from self._forced(first, log.record_at(2 * turn, record))
+        if not (yield from self._write(first, log.record_at(2 * turn, record), fua=True)):
+            return
         place = tables.sectors_at(turn * 3, 1 + turn % self.workload.sectors)
-        stored = logged and (yield from self._forced(second, place))
-        if stored:
+        stored = yield from self._write(second, place)
+        if stored and self.active and (yield from self._flush(second)):
             yield from self._write(first, log.record_at(2 * turn + 1, record), fua=True)
 
-    def _forced(self, device: int, place: Area) -> Lane[bool]:
-        """Write and flush; return whether both were acknowledged and the guest goes on."""
-        written = yield from self._write(device, place)
-        return written and self._goes_on() and (yield from self._flush(device))
-
     def _own(self, device: int) -> Lane[None]:
-        area = self._halves[1]
+        area = self._halves[0]
         turn = 0
         while self.active:
             place = area.sectors_at(turn * 7 + device, 2)
@@ -187,15 +184,10 @@ class Guest:
     def _overlapping(self, device: int, area: Area, place: Area, turn: int, number: int) -> Errand:
         """Submit the *number*-th of the requests that are in flight together."""
         every = self.workload.discard_every
-        last = number == self.workload.in_flight - 1
-        if every and last and (turn + device) % every == every - 1:
-            zeroes = (turn + device) // every % 2 == 1
-            wiped = area.cluster_around(place.start, self.world.cluster_size)
-            return self._submit_write(device, wiped, Operation.WRITE_ZEROES if zeroes else Operation.DISCARD)
+        if every and turn % every == 0 and number == (turn // every + device) % self.workload.in_flight:
+            kind = Operation.WRITE_ZEROES if turn // every % 2 else Operation.DISCARD
+            return self._submit_write(device, area.cluster_around(place.start, self.world.cluster_size), kind)
         return self._submit_write(device, place.shrunk(self.workload.shift * number))
-
-    def _goes_on(self) -> bool:
-        return self.active
 
     # ------------------------------------------------------------------------------------- the requests
 

@@ -42,7 +42,7 @@ class Workload:
     *sectors* is the longest write across devices, *flush_every* counts writes of the chain lane.  Of the
     commit lane, *record* is the length in bytes of its log records, at most a sector.  Of each device's
     own lane, *in_flight* is how many requests are so at once, *shift* by how many bytes each next one is
-    shorter at either end, *discard_every* in which round the last of them discards (0: never).
+    shorter at either end, *discard_every* in which rounds one of them discards (0: never).
     """
 
     before: int = 6

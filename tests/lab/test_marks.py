@@ -116,7 +116,7 @@ def test_what_a_fault_would_have_met_is_known_before_and_after_it_is_cleared() -
 
 
 def test_a_command_that_was_answered_has_cleared_what_struck_it() -> None:
-    name = "group-snapshot.hardened.naive/group-snapshot-2/enospc{}@26"
+    name = "group-snapshot.hardened.naive/group-snapshot-2/enospc{}@21"
     cleared, lasting = seen(name.format("~")), seen(name.format("+"))
     assert cleared.hits == lasting.hits[: len(cleared.hits)]
     assert 1 < len(cleared.hits) < len(lasting.hits)

@@ -71,8 +71,8 @@ def test_a_command_that_never_ends_is_given_up(
 
 
 def test_it_is_tried_after_a_fault_of_the_host_and_only_where_the_hypervisor_lives() -> None:
-    assert progress(seen(f"{RIGHT}/eio@17")) is Verdict.HELD
-    assert progress(seen(f"{RIGHT}/enospc+@17")) is Verdict.HELD
+    assert progress(seen(f"{RIGHT}/eio@21")) is Verdict.HELD
+    assert progress(seen(f"{RIGHT}/enospc+@21")) is Verdict.HELD
     assert progress(seen(f"{RIGHT}/no-fault")) is Verdict.NOT_EXERCISED
     assert progress(seen(f"{RIGHT}/kill@step-20")) is Verdict.NOT_EXERCISED
 

@@ -5,12 +5,21 @@ import pytest
 from tests.quality.bugs_channel import BUGS as ON_THE_CHANNEL
 from tests.quality.bugs_commands import BUGS as IN_COMMANDS
 from tests.quality.bugs_core import BUGS as IN_THE_CORE
+from tests.quality.bugs_guest import BUGS as BELOW_THE_GUEST
 from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
 from tests.quality.bugs_jobs import BUGS as IN_JOBS
 from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
-BUGS = (*IN_COMMANDS, *IN_JOBS, *IN_THE_CORE, *IN_WHAT_FOLLOWS, *OF_MEMBERSHIP, *ON_THE_CHANNEL)
+BUGS = (
+    *IN_COMMANDS,
+    *IN_JOBS,
+    *IN_THE_CORE,
+    *BELOW_THE_GUEST,
+    *IN_WHAT_FOLLOWS,
+    *OF_MEMBERSHIP,
+    *ON_THE_CHANNEL,
+)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
