@@ -141,6 +141,9 @@ class Evidence:
     number, that are not as they should be.  *crossroads* is where something had to
     be decided without an answer, if that was so; *unsteady* says what recovering once more changed,
     *booked* which image the books name for each device where management has recovered.
+    *switching* is what `note_switches` remembers.  *loose* are the devices whose guest was not held back all
+    the while from the first switch of a device to the last.  *books* are the images, by device, that
+    management's configuration named when the case had come to rest.
     """
 
     case: Case
@@ -181,6 +184,9 @@ class Evidence:
     crossroads: Crossroads | None = None
     unsteady: str | None = None
     booked: Mapping[str, str] = attrs.field(factory=dict)
+    loose: set[int] = attrs.field(factory=set)
+    switching: tuple[tuple[str | None, ...], set[int] | None] | None = None
+    books: Mapping[str, str] = attrs.field(factory=dict)
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
 
     def began_with(self, devices: tuple[Shown, ...]) -> None:

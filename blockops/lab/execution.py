@@ -34,6 +34,7 @@ from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.moments import Moment, moment_of
 from blockops.lab.reading import digests, initial_devices
 from blockops.lab.results import Event
+from blockops.lab.switching import note_switches
 from blockops.lab.timeline import Timeline
 from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.machine import Background
@@ -172,6 +173,7 @@ class Execution:
             self._step_line(line)
         elif self._management is not None:
             self._step_management(self._management)
+        note_switches(self.hypervisor, self.evidence)
 
     def _management_can_go_on(self) -> bool:
         """Whether it waits for nothing, or a fault that does not wait for its command to end is due."""
@@ -335,8 +337,7 @@ class Execution:
         if exchange.answer is None:
             exchange.answer = Replied.from_reply(reply)
         exchange.after = self.hypervisor.faces()
-        since = self.clock.hits[exchange.first_hit :]
-        exchange.hits = tuple(hit for hit in since if hit.actor == "hypervisor")
+        exchange.hits = tuple(h for h in self.clock.hits[exchange.first_hit :] if h.actor == "hypervisor")
 
     # -------------------------------------------------------------------------------- what befalls it
 
@@ -360,8 +361,7 @@ class Execution:
         self.evidence.tops, self.evidence.opened = hypervisor.tops(), hypervisor.opened()
         self.evidence.killed = True
         self.clock.dead = True
-        close_all([line.work for line in self._switchboard.lines])
-        close_all([runner.lane for runner in self._rotation])
+        close_all([*(line.work for line in self._switchboard.lines), *(one.lane for one in self._rotation)])
         hypervisor.folder.close_all()
         self._switchboard, self._rotation = Switchboard(self._switchboard.server, None), []
 

@@ -33,6 +33,7 @@ from blockops.steps import run
 def gather(execution: Execution) -> Evidence:
     """Fill in the evidence of a case that has come to rest, and return it."""
     evidence = execution.evidence
+    evidence.books = _books(execution)
     hypervisor = execution.hypervisor or _restarted(execution)
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()
@@ -75,6 +76,12 @@ def _errors_anyway(case: Case) -> frozenset[str]:
 
 
 _known_errors: dict[str, frozenset[str]] = {}
+
+
+def _books(execution: Execution) -> dict[str, str]:
+    """Read from the disk which image management's configuration names for each device, as it stands now."""
+    desk = execution.desk()
+    return {device: image.path for device, image in desk.configuration().items()}
 
 
 def _to_be_probed(evidence: Evidence) -> bool:

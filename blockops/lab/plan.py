@@ -48,7 +48,8 @@ class Settings:
     """What to compare.  Empty tuples mean all; *devices* replaces each use case's own device counts.
 
     *contestants*: designs or whole ids.  *images*: real images (absolute path, format) that stand below
-    d0, d1, … and are never written.  *complete*: sample nothing.
+    d0, d1, … and are never written.  *complete*: sample nothing.  *scenarios*: those to be played
+    besides.
     """
 
     devices: int | None = None
@@ -62,6 +63,7 @@ class Settings:
     seed: int = 7
     examples: int = 2
     complete: bool = False
+    scenarios: tuple[str, ...] = ()
 
     @property
     def workers(self) -> int:

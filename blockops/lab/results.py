@@ -239,6 +239,48 @@ class Effort:
 
 
 @attrs.frozen
+class Report:
+    """Where somebody has told of it in public: a repository with the number of a thread there."""
+
+    thread: str
+    url: str
+
+
+@attrs.frozen
+class Suffering:
+    """How one contestant (its full id) fares in a scenario.
+
+    *cases* were run, of which *exercised* say something and *suffered* show the failure; *smallest* is the
+    first of those, with its *sentence*.
+    """
+
+    contestant: str
+    cases: int
+    exercised: int
+    suffered: int
+    smallest: str | None = None
+    sentence: str = ""
+
+
+@attrs.frozen
+class Scene:
+    """A scenario from the wild as it was played; *kind* is its class, such as "F1".
+
+    *says* is what goes wrong, *tells* how it is recognised in a case; *reports* are public ones of the
+    class; *rows* has those contestants that express the use case.
+    """
+
+    id: str
+    kind: str
+    says: str
+    tells: str
+    use_case: str
+    faults: tuple[str, ...]
+    reports: tuple[Report, ...]
+    rows: tuple[Suffering, ...]
+
+
+@attrs.frozen
 class Timing:
     """When a run began (ISO 8601, UTC) and how many seconds it took."""
 
@@ -266,6 +308,7 @@ class Results:
     qemu_img_sample: ToolSample = attrs.field(factory=ToolSample)
     designs: tuple[Design, ...] = ()
     purposes: tuple[Purpose, ...] = ()
+    scenes: tuple[Scene, ...] = ()
     claims: tuple[Claim, ...] = ()
     costs: tuple[Cost, ...] = ()
     efforts: tuple[Effort, ...] = ()

@@ -22,6 +22,7 @@ from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.claims.page import CLAIMS
 from proposals.cli.exits import Unusable
+from proposals.scenarios.wild import SCENARIOS
 
 
 class Whole(click.IntRange):
@@ -78,6 +79,7 @@ def _contestant_names() -> list[str]:
 known_contestants = _known("contestant", _contestant_names, "contestants")
 known_use_cases = _known("use case", lambda: list(USE_CASES), "use-cases")
 known_faults = _known("fault", lambda: list(GROUPS), "faults")
+known_scenarios = _known("scenario", lambda: list(SCENARIOS), "scenarios")
 known_claims = _known("claim", lambda: list(CLAIMS), "claims")
 known_profiles = _known("profile", lambda: [profile.value for profile in Profile])
 known_managers = _known("manager", lambda: [manager.value for manager in Manager])
@@ -102,11 +104,23 @@ def made(asked: Mapping[str, Any]) -> Settings:
         jobs=asked["jobs"] or 0,
         seed=asked["seed"],
         complete=asked["full"],
+        scenarios=asked["scenarios"],
     )
+    settings = _as_in_scenarios(settings)
     if not any(chosen(settings, one) for one in contestants()):
         raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
     # A drawn world meets faults of every kind.
     return attrs.evolve(settings, examples=0) if settings.faults else settings
+
+
+def _as_in_scenarios(settings: Settings) -> Settings:
+    """Return *settings* with the use cases and faults of their scenarios, where none were asked for."""
+    asked = [SCENARIOS[name] for name in settings.scenarios]
+    if not asked:
+        return settings
+    use_cases = settings.use_cases or tuple(dict.fromkeys(one.use_case for one in asked))
+    faults = settings.faults or tuple(dict.fromkeys(fault for one in asked for fault in one.faults))
+    return attrs.evolve(settings, use_cases=use_cases, faults=faults)
 
 
 def is_narrow(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ from blockops.lab.laws import LAWS
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.claims.page import CLAIMS
+from proposals.scenarios.wild import SCENARIOS
 
 Entry = Mapping[str, str]
 
@@ -37,12 +38,25 @@ def _claims() -> list[Entry]:
     return [{"id": one.id, "says": f"{one.design}: {one.says}"} for one in CLAIMS.values()]
 
 
+def _scenarios() -> list[Entry]:
+    return [
+        {
+            "id": one.id,
+            "says": f"{one.kind}: {one.says}",
+            "tells": one.tells,
+            "reports": ", ".join(report.url for report in one.reports),
+        }
+        for one in SCENARIOS.values()
+    ]
+
+
 LISTS: Mapping[str, Callable[[], list[Entry]]] = {
     "contestants": _contestants,
     "use-cases": _use_cases,
     "faults": _faults,
     "laws": _laws,
     "claims": _claims,
+    "scenarios": _scenarios,
 }
 
 
@@ -50,7 +64,7 @@ LISTS: Mapping[str, Callable[[], list[Entry]]] = {
 @click.argument("what", type=click.Choice(list(LISTS)))
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 def list_command(what: str, as_json: bool) -> None:
-    """Print the ids of all contestants, use cases, faults, laws or claims, and what each means."""
+    """Print the ids of all contestants, use cases, faults, laws, claims or scenarios, and what each means."""
     entries = LISTS[what]()
     if as_json:
         click.echo(json.dumps(entries, ensure_ascii=False, indent=1))

@@ -1,0 +1,126 @@
+"""Each class of failure in the wild has a scenario that reproduces it, and whose oracle tells it apart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blockops.lab.case import parse_case
+from blockops.lab.evidence import Ending, Evidence
+from blockops.lab.faults import GROUPS
+from blockops.lab.judging import evidence_of
+from blockops.lab.results import Verdict
+from blockops.lab.scenario import CASES, Scenario, suffering
+from blockops.management.use_cases import USE_CASES
+from proposals.catalogue import contestants
+from proposals.cli import main
+from proposals.scenarios.wild import SCENARIOS, scenarios
+from tests.lab.cases import CONTESTANTS, seen
+
+PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
+
+SUFFERERS = {
+    "stuck-frozen": "freeze.as-posted.naive",
+    "freeze-downgraded": "naive-loop.as-posted.careful",
+    "leftover": "group-snapshot.as-posted.naive",
+    "half-switched": "freeze.hardened.naive",
+    "books-disagree": "drive-migrate.hardened.naive",
+    "skewed-cut": "naive-loop.as-posted.careful",
+    "unknown-outcome": "stop-cont.as-posted.naive",
+    "membership": "naive-loop.as-posted.naive",
+    "engine": "transaction.as-posted.careful",
+}
+SPARED = {
+    "stuck-frozen": "recorded-transaction.hardened.careful",
+    "freeze-downgraded": "group-snapshot.as-posted.naive",
+    "leftover": "recorded-transaction.hardened.careful",
+    "half-switched": "recorded-transaction.hardened.careful",
+    "skewed-cut": "stop-cont.as-posted.naive",
+    "unknown-outcome": "recorded-transaction.hardened.careful",
+    "engine": "recorded-transaction.hardened.careful",
+}
+
+
+def test_every_class_has_a_scenario() -> None:
+    assert [scenario.kind for scenario in SCENARIOS.values()] == [f"F{n}" for n in range(1, 10)]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
+def test_a_scenario_names_what_there_is(scenario: Scenario) -> None:
+    assert scenario.use_case in USE_CASES
+    assert set(scenario.faults) <= set(GROUPS)
+    assert [report.url for report in scenario.reports] == [
+        "https://github.com/" + report.thread.replace("#", "/issues/") for report in scenario.reports
+    ]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_reproduces_its_class(name: str) -> None:
+    found = suffering(contestants, scenarios, name, SUFFERERS[name])
+    assert 0 < found.suffered <= found.exercised <= found.cases <= CASES
+    assert found.smallest is not None
+    again = evidence_of(parse_case(found.smallest, CONTESTANTS, {}))
+    judged = SCENARIOS[name].oracle(again)
+    assert (judged.verdict, judged.sentence) == (Verdict.VIOLATED, found.sentence)
+
+
+@pytest.mark.parametrize("name", SPARED)
+def test_not_everybody_suffers_it(name: str) -> None:
+    found = suffering(contestants, scenarios, name, SPARED[name])
+    assert found.exercised > 0
+    assert (found.suffered, found.smallest) == (0, None)
+
+
+def verdicts(evidence: Evidence) -> dict[str, Verdict]:
+    return {name: scenario.oracle(evidence).verdict for name, scenario in SCENARIOS.items()}
+
+
+@pytest.mark.parametrize(
+    ("case", "classes"),
+    [
+        ("freeze.hardened.careful/group-snapshot-2/no-fault", set()),
+        ("recorded-transaction.hardened.careful/group-snapshot-2/no-fault", set()),
+        ("freeze.as-posted.careful/group-snapshot-2/manager-dies@6", {"stuck-frozen", "membership"}),
+        ("naive-loop.as-posted.naive/group-snapshot-2/guest-runs@16", {"freeze-downgraded", "skewed-cut"}),
+    ],
+)
+def test_the_oracles_tell_the_classes_apart(case: str, classes: set[str]) -> None:
+    """That of membership judges by the laws together, in a use case of its own."""
+    found = verdicts(seen(case))
+    assert {name for name, verdict in found.items() if verdict is Verdict.VIOLATED} == classes
+
+
+def test_the_books_are_those_that_management_left() -> None:
+    evidence = seen("freeze.hardened.careful/group-snapshot-2/no-fault")
+    assert evidence.ending is Ending.SUCCEEDED
+    assert evidence.books == {f"d{n}": shown.top for n, shown in enumerate(evidence.live)}
+
+
+def test_a_scenario_runs_alone_and_says_who_suffers_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    asked = ["--contestant", "freeze.as-posted.careful", "--contestant", "naive-loop.as-posted.naive"]
+    code = main(["compare", "--scenario", "stuck-frozen", *asked, "--jobs", "1", "--out", str(out)])
+    assert code == 0, capsys.readouterr().err
+    (scene,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["scenes"]
+    rows = {row["contestant"]: row for row in scene["rows"]}
+    assert rows["freeze.as-posted.careful"]["suffered"] > 0
+    assert rows["naive-loop.as-posted.naive"]["suffered"] == 0
+    for form in ("report.html", "report.md"):
+        text = (out / form).read_text(encoding="utf-8")
+        assert rows["freeze.as-posted.careful"]["smallest"] in text
+        assert "vmware/open-vm-tools#27" in text
+
+
+def test_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "scenarios", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in listed] == list(SCENARIOS)
+
+
+def test_the_page_names_every_scenario_and_its_reports() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for scenario in SCENARIOS.values():
+        assert f"## {scenario.kind} {scenario.id}" in text
+        assert all(report.url in text for report in scenario.reports)
