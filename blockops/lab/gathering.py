@@ -5,16 +5,17 @@ images that the durable configuration names once the manager's recovery program 
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.jobs.job import run_jobs
 from blockops.lab.case import Case
 from blockops.lab.crossroads import crossroads_after_crash
 from blockops.lab.evidence import Ending, Evidence, Shown
-from blockops.lab.execution import Execution
+from blockops.lab.execution import JOBS_END, Execution
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock
@@ -25,9 +26,9 @@ from blockops.lab.probing import probe
 from blockops.lab.reading import digests, read_image
 from blockops.lab.world import World
 from blockops.management.careful import attempt
-from blockops.management.desk import Desk, local_channel
+from blockops.management.desk import Answer, Channel, Desk, local_channel
 from blockops.management.wish import DiskWish, ImageRef
-from blockops.steps import run
+from blockops.steps import Steps, run
 
 
 def gather(execution: Execution) -> Evidence:
@@ -132,13 +133,26 @@ def _recovered_again(execution: Execution, hypervisor: Hypervisor) -> str | None
         return None
     evidence.booked = {device: image.path for device, image in books.items()}
     before = hypervisor.faces(), digests(execution.disk), books
-    send = local_channel(hypervisor.connection.server.connect("management"))
-    desk = Desk(MemoryFolder(execution.disk), send, volumes=execution.case.world.volume_names())
+    desk = Desk(
+        MemoryFolder(execution.disk), _channel_to(hypervisor), volumes=execution.case.world.volume_names()
+    )
     failure = run(attempt(execution.case.contestant.recover(desk, execution.wish)))
     after = hypervisor.faces(), digests(execution.disk), desk.configuration()
     names = ("what is shown", "the files", "the configuration")
     changed = [name for name, one, two in zip(names, before, after, strict=True) if one != two]
     return ", ".join([*changed, *([str(failure)] if failure else [])]) or None
+
+
+def _channel_to(hypervisor: Hypervisor) -> Channel:
+    """Return a channel to a hypervisor at rest, whose jobs go on as far as they can after each command."""
+    send = local_channel(hypervisor.connection.server.connect("management"))
+
+    def stepping(command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
+        answer = yield from send(command, arguments)
+        run_jobs(hypervisor.machine, JOBS_END)
+        return answer
+
+    return stepping
 
 
 def _written_out(hypervisor: Hypervisor) -> tuple[str, ...]:

@@ -290,7 +290,8 @@ def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
     A migration that has not come to its end on every disk goes back to the source.
     """
     began = any(note["kind"] in BEGIN for note in since_the_end((yield from desk.notes())))
-    if began and (yield from attempt(_all_mirrored(desk, wish))) is None:
+    if (yield from attempt(_all_mirrored(desk, wish))) is None:
+        yield from (done(desk, onto_overlays(wish)) if began else believe(desk, wish))
         yield from desk.note("recovered")
         return
     failure = yield from attempt(end_all(desk, onto_targets(wish)))
