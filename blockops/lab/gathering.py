@@ -174,13 +174,13 @@ def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
 
 
 def _targets(evidence: Evidence) -> dict[int, Shown]:
-    """Read from the disk what each device is mirrored onto as wanted."""
+    """Read from the disk what each device is mirrored onto as wanted; with a device its mirror is gone."""
     world = evidence.case.world
     expected = evidence.case.use_case.expectations(world.disks())
     return {
         number: read_image(evidence.disk, path, world.size)
         for number, (one, shown) in enumerate(zip(expected, evidence.live, strict=True))
-        if (path := one.mirrored_onto) is not None and path in shown.mirrors
+        if (path := one.mirrored_onto) is not None and path in shown.mirrors and not evidence.is_gone(number)
     }
 
 
