@@ -21,7 +21,7 @@ from blockops.commands.profile import Mode, Profile
 from blockops.commands.reopen import ReopenAction
 from blockops.commands.snapshot import SnapshotSync, snapshot_action
 from blockops.device import Device, drain, resume
-from blockops.errors import DeviceInUse, HostError, InvalidRequest, UndefinedError
+from blockops.errors import DeviceInUse, HostError, InvalidRequest, Leftover, UndefinedError
 from blockops.graph.blkmirror import MirrorNode
 from blockops.graph.change import Replace
 from blockops.graph.node import ImageNode
@@ -29,7 +29,7 @@ from blockops.machine import Machine, in_order
 from blockops.management.wish import ImageRef
 from blockops.qmp.command import Client, Command, Event, by_name
 from blockops.qmp.shared import plain_snapshot, query_command
-from blockops.steps import Phase, Step, Steps
+from blockops.steps import Phase, Step, Steps, run
 from proposals.recorded_transaction.arguments import (
     ActionType,
     ActionWanted,
@@ -65,6 +65,40 @@ class SwitchAction(ReopenAction):
         if not isinstance(target, ImageNode) or target.path != path:
             raise InvalidRequest(path, f"device '{self.device}' does not mirror to it")
         return super()._open(device)
+
+
+@attrs.define(eq=False)
+class AtOnce:
+    """An action whose switch lets nobody in between: all devices switch in one step.
+
+    Otherwise a device could be unplugged between two switches of its own, half way.
+    """
+
+    inner: Action
+
+    @property
+    def device(self) -> str:
+        return self.inner.device
+
+    def prepare(self) -> Steps[None]:
+        yield from self.inner.prepare()
+
+    def secure(self) -> Steps[None]:
+        yield from self.inner.secure()
+
+    def commit(self) -> Steps[None]:
+        run(self.inner.commit())
+        yield from ()
+
+    def revert(self) -> Steps[None]:
+        run(self.inner.revert())
+        yield from ()
+
+    def abort(self) -> Steps[tuple[Leftover, ...]]:
+        return (yield from self.inner.abort())
+
+    def finish(self) -> None:
+        self.inner.finish()
 
 
 @attrs.define(eq=False)
@@ -116,7 +150,11 @@ class RecordedTransactionCommands:
         devices = in_order(self.machine, (one.data.device for one in wanted.actions))
         self._refuse_contradictions(wanted)
         intent = Intent(self.machine.host, wanted.record, self._record(wanted))
-        actions: list[Action] = [intent, *map(self._action, wanted.actions), Decision(intent)]
+        actions: list[Action] = [
+            intent,
+            *(AtOnce(self._action(one)) for one in wanted.actions),
+            Decision(intent),
+        ]
         yield from prepare_all(actions)
         if wanted.finish is Finish.ABORT:
             yield from self._abandon(wanted, actions)

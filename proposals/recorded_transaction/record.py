@@ -184,7 +184,7 @@ class Decision:
         yield Step(Phase.NOTE, f"{self.intent.filename}: done")
 
     def commit(self) -> Steps[None]:
-        yield from ()
+        yield Step(Phase.PIVOT, "all devices")
 
     def revert(self) -> Steps[None]:
         yield from ()
