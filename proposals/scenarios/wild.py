@@ -122,7 +122,7 @@ _IN_ORDER = (
         "have.",
         tells="What was sent again, with nothing broken any more, did not succeed.",
         use_case="retry",
-        faults=("eio", "enospc"),
+        faults=("reply-lost", "late", "eio"),
         oracle=oracles.unknown_outcome,
         reports=threads(
             "kubernetes-csi/external-snapshotter#134", "ceph/ceph-csi#1883", "oVirt/ovirt-engine#670"
