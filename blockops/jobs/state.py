@@ -48,7 +48,6 @@ class Move(enum.Enum):
 
 
 _LIVING: Final = (State.RUNNING, State.PAUSED, State.READY, State.STANDBY)
-_ANY_TIME: Final = (Move.CANCEL, Move.ASK_PAUSE, Move.ASK_RESUME)
 
 TABLE: Final[Mapping[tuple[State, Move], State]] = {
     (State.CREATED, Move.START): State.RUNNING,

@@ -385,5 +385,6 @@ def test_a_careful_retry_removes_what_an_unknown_first_attempt_left() -> None:
     scene.trouble = trouble
     run(scene.program(USE_CASES["retry"]))
     group, query = "blkdev-group-snapshot-sync", "query-block"
-    assert scene.commands == [group, query, query, query, group]
+    first, *between, second = scene.commands
+    assert (first, set(between), second) == (group, {query}, group)
     assert scene.tops() == scene.configured() == ["/vm/s0.qcow2", "/vm/s1.qcow2"]
