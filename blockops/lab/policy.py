@@ -34,7 +34,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(odd=25_000, others=10_000, worlds=4_000, pairs=8_000, inner=False)
+DEFAULT = Policy(odd=8_000, others=4_000, worlds=1_500, pairs=3_000, inner=False)
 FULL = Policy()
 
 
