@@ -1,8 +1,9 @@
 """blkmirror: the filter that sends every write to two images (Simoncelli's and Bonzini's patches, 2012).
 
-Reads and flushes go to the source alone; writes, zeroes and discards to both legs.  When a leg fails
-the other is still written, then the first error goes to the guest: nothing is retried, nothing is
-remembered, the legs differ from then on and mirroring goes on.  The length is the target's.
+Reads and flushes go to the source alone ("after a crash start over"); writes, zeroes and discards to both
+legs.  When a leg fails the other is still written, then the first error goes to the guest: nothing is
+retried, nothing is remembered, the legs differ from then on and mirroring goes on.  The length is the
+target's.
 """
 
 from collections.abc import Callable
@@ -10,35 +11,16 @@ from collections.abc import Callable
 import attrs
 
 from blockops.errors import BlockError
-from blockops.graph.node import ImageNode, Node
+from blockops.graph.filter import Filter
 
 
 @attrs.define(eq=False)
-class MirrorNode:
+class MirrorNode(Filter):
     """A filter above *upper* that copies each write to *target*."""
-
-    name: str
-    upper: Node
-    target: Node
-
-    @property
-    def writable(self) -> bool:
-        return self.upper.writable
 
     @property
     def size(self) -> int:
         return self.target.size
-
-    @property
-    def below(self) -> tuple[Node, ...]:
-        return (self.upper, self.target)
-
-    @property
-    def source(self) -> ImageNode:
-        return self.upper.source
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.upper.read(offset, length)
 
     def write(self, offset: int, data: bytes) -> None:
         both(lambda: self.upper.write(offset, data), lambda: self.target.write(offset, data))
@@ -51,16 +33,6 @@ class MirrorNode:
 
     def discard(self, offset: int, length: int) -> None:
         both(lambda: self.upper.discard(offset, length), lambda: self.target.discard(offset, length))
-
-    def flush(self) -> None:
-        """Flush the source only, as the patches did ("after a crash start over")."""
-        self.upper.flush()
-
-    def close(self) -> None:
-        """Nothing of its own to release: the graph closes the legs."""
-
-    def abandon(self) -> None:
-        """Nothing of its own to release."""
 
 
 def both(first: Callable[[], None], second: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ part of them.
 
 import attrs
 
-from blockops.graph.node import ImageNode, Node
+from blockops.graph.filter import Filter
 
 
 @attrs.define(eq=False)
@@ -51,32 +51,10 @@ class DirtyMap:
 
 
 @attrs.define(eq=False)
-class TrackingNode:
+class TrackingNode(Filter):
     """A filter above *upper* that marks in *dirty* what is written; *target* is the copy, kept open by it."""
 
-    name: str
-    upper: Node
-    target: ImageNode
     dirty: DirtyMap
-
-    @property
-    def writable(self) -> bool:
-        return self.upper.writable
-
-    @property
-    def size(self) -> int:
-        return self.upper.size
-
-    @property
-    def below(self) -> tuple[Node, ...]:
-        return (self.upper, self.target)
-
-    @property
-    def source(self) -> ImageNode:
-        return self.upper.source
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.upper.read(offset, length)
 
     def write(self, offset: int, data: bytes) -> None:
         try:
@@ -95,13 +73,3 @@ class TrackingNode:
             self.upper.discard(offset, length)
         finally:
             self.dirty.mark(offset, length)
-
-    def flush(self) -> None:
-        """Flush the source only: the copy is made durable by the job, before anybody may rely on it."""
-        self.upper.flush()
-
-    def close(self) -> None:
-        """Nothing of its own to release: the graph closes source and copy."""
-
-    def abandon(self) -> None:
-        """Nothing of its own to release."""
