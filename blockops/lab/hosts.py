@@ -21,7 +21,8 @@ import attrs
 
 from blockops.errors import Effect, HostError
 from blockops.host.api import LockMode
-from blockops.host.memory import MemoryFile, MemoryFolder
+from blockops.host.memory import MemoryFolder
+from blockops.host.memory_file import MemoryFile
 from blockops.lab.cache import Cache
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import HostFault, Trouble

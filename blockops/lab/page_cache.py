@@ -8,7 +8,7 @@ disk.
 
 import attrs
 
-from blockops.host.memory import MemoryFile
+from blockops.host.memory_file import MemoryFile
 from blockops.host.pages import Content
 
 

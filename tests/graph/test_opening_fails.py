@@ -7,7 +7,8 @@ import pytest
 
 from blockops.errors import BlockError, HostError
 from blockops.graph.formats import NewImage, create_image
-from blockops.host.memory import MemoryFile, MemoryFolder
+from blockops.host.memory import MemoryFolder
+from blockops.host.memory_file import MemoryFile
 from tests.graph.bench import CLUSTER, SIZE, Bench, make_bench
 
 

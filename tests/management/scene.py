@@ -8,7 +8,8 @@ from blockops.commands.profile import opening
 from blockops.errors import BlockError, HostError
 from blockops.graph.formats import NewImage, Opening, create_image, open_node
 from blockops.graph.graph import Graph
-from blockops.host.memory import MemoryDisk, MemoryFile, MemoryFolder
+from blockops.host.memory import MemoryDisk, MemoryFolder
+from blockops.host.memory_file import MemoryFile
 from blockops.jobs.job import run_jobs
 from blockops.lab.evidence import Shown
 from blockops.lab.laws.atomicity import state_of
