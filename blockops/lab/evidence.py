@@ -18,6 +18,7 @@ from blockops.lab.history import History, Written
 from blockops.lab.instants import Instant
 from blockops.lab.mirrors import Leg
 from blockops.lab.pieces import Piece, pieces
+from blockops.lab.stall import Stall
 from blockops.management.desk import Answer, Replied
 
 
@@ -133,9 +134,8 @@ class Evidence:
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
     dropped after another handle had written them, *opened* the images
-    that the hypervisor had open when it came to rest or was killed.  *longest_stall* and
-    *stall_operations* measure the guest's longest standstill: in steps that it could not take, and in host
-    operations that others did meanwhile.  *broken* says what of the core
+    that the hypervisor had open when it came to rest or was killed.  *stall* measures the guest's
+    longest standstill.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
     although the trouble was over, None where that was not tried.  *conditions* are those of devices, by
     number, that are not as they should be.  *crossroads* is where something had to
@@ -158,8 +158,7 @@ class Evidence:
     looked: bool = False
     way: tuple[int, ...] = ()
     gate_closed: bool = False
-    longest_stall: int = 0
-    stall_operations: int = 0
+    stall: Stall = attrs.field(factory=Stall)
     live: tuple[Shown, ...] = ()
     reopened: tuple[Shown, ...] = ()
     targets: Mapping[int, Shown] = attrs.field(factory=dict)

@@ -75,8 +75,6 @@ class Execution:
     _rotation: list[Runner] = attrs.field(init=False)
     _turn: int = 0
     _idle: int = 0
-    _stall: int = 0
-    _moved_at: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.clock = Clock(self.case.fault, self.recording)
@@ -251,17 +249,14 @@ class Execution:
 
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
-        if self._stall:
-            standing = self.clock.number - self._moved_at
-            self.evidence.stall_operations = max(self.evidence.stall_operations, standing)
+        self.evidence.stall.turn(self.clock.number)
         for _ in range(len(self._rotation)):
             runner = self._rotation[self._turn % len(self._rotation)]
             self._turn += 1
             if not runner.blocked and (not self._alive() or self._step_lane(runner)):
                 return
         self._idle += 1
-        self._stall += 1
-        self.evidence.longest_stall = max(self.evidence.longest_stall, self._stall)
+        self.evidence.stall.stood()
 
     def _step_lane(self, runner: Runner) -> bool:
         """Let one lane take a step; return whether that was progress."""
@@ -275,8 +270,8 @@ class Execution:
         if len(self.clock.hits) > hits:
             self._note_own_hits(hits)
         if progress:
-            self._idle = self._stall = 0
-            self._moved_at = self.clock.number
+            self._idle = 0
+            self.evidence.stall.moved(self.clock.number)
         return progress
 
     def _note_own_hits(self, since: int) -> None:

@@ -43,8 +43,8 @@ def measured(contestant: Contestant, use_case: str, devices: int) -> Measured:
             for operation in operations
             if operation.operation == "write" and operation.actor in ("management", "hypervisor")
         ),
-        stall_steps=run.evidence.longest_stall,
-        stall_operations=run.evidence.stall_operations,
+        stall_steps=run.evidence.stall.steps,
+        stall_operations=run.evidence.stall.operations,
     )
 
 
