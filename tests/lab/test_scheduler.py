@@ -100,7 +100,7 @@ def ignored(progress: Progress) -> None:
 def test_the_result_does_not_depend_on_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
     one, two = compared(1), compared(2)
-    assert sum(part["cases"] for part in one["coverage"]) > 200
+    assert max(part["cases"] for part in one["coverage"]) > 200  # more than one slice: errands.judging
     assert one["violations"]
     assert not one["broken_invariants"]
     assert one == two
