@@ -5,9 +5,9 @@
     other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
 
 A sample is shared among the settings that it is for: each gets an equal number, and what the small ones
-do not need goes to the larger ones.  The default run is to end in five minutes on two cores: its
-exhaustive part, a quarter of a million cases, takes most of them, and these numbers are what is left to
-turn.  Where little is asked for, no setting gets more than its *most*.  `--full` samples nothing.
+do not need goes to the larger ones.  The default run is meant to end in five minutes on two cores, and does
+not yet: its exhaustive part, a quarter of a million cases, takes longer by itself.  Where little is asked
+for, no setting gets more than its *most*.  `--full` samples nothing.
 """
 
 from collections.abc import Sequence
