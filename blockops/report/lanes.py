@@ -1,6 +1,7 @@
 """A case's timeline as a drawing in lanes: one per actor that takes part, the fault marked across all.
 
-Rows are in the order of the steps; events of one step that fit side by side share a row.
+Rows are in the order of the steps; events of one step that fit side by side share a row, and so does what
+one actor does several times on end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +15,27 @@ FAULT = "fault"
 
 @attrs.frozen
 class Row:
-    """What happens at one step, by lane; a row with *fault* holds that alone, across all lanes."""
+    """What happens at one step, by lane; a row with *fault* holds that alone, across all lanes.
+
+    What happens *times* times on end, with nothing between, is alone in its row, which goes on to the step
+    *until*.
+    """
 
     step: int
     texts: dict[str, str]
     fault: str | None = None
+    times: int = 1
+    until: int = attrs.field(default=attrs.Factory(lambda row: row.step, takes_self=True))
+
+    @property
+    def steps(self) -> str:
+        """The steps that the row is of: "3", "3–8"."""
+        return f"{self.step}" if self.step == self.until else f"{self.step}–{self.until}"
+
+    def says(self, actor: str) -> str:
+        """What *actor* does, and how often; nothing where it does nothing."""
+        text = self.texts.get(actor, "")
+        return f"{text} (×{self.times})" if self.times > 1 and text else text
 
 
 @attrs.frozen
@@ -37,6 +54,8 @@ def lanes(timeline: Iterable[Event]) -> Lanes:
     for event in events:
         if event.actor == FAULT:
             rows.append(Row(event.step, {}, event.text))
+        elif rows and rows[-1].fault is None and rows[-1].texts == {event.actor: event.text}:
+            rows[-1] = attrs.evolve(rows[-1], times=rows[-1].times + 1, until=event.step)
         elif _fits(rows, event):
             rows[-1].texts[event.actor] = event.text
         else:
@@ -49,6 +68,6 @@ def _fits(rows: Sequence[Row], event: Event) -> bool:
 
     Right of it would make the reader meet the later event first.
     """
-    if not rows or rows[-1].fault is not None or rows[-1].step != event.step:
+    if not rows or rows[-1].fault is not None or rows[-1].times > 1 or rows[-1].step != event.step:
         return False
     return max(ACTORS.index(actor) for actor in rows[-1].texts) < ACTORS.index(event.actor)

@@ -1,19 +1,21 @@
 """The results in the order in which people read them: the same for every form of the report.
 
 Summary ─┬─ totals       what was tried, in numbers that add up
-         └─ Chapter      one design: three sentences, contrasts, its contestants and violations
-              └─ Row     one contestant: its tally per law, and per use case a Line of them
+         ├─ Chapter      one design: three sentences, contrasts, its contestants and exhibits
+         │    └─ Row     one contestant: its tally per law, and a Line of them for each group of places
+         └─ Remainder    what was not judged to the last case, over all contestants
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from blockops.lab.results import Cell, Coverage, Design, Law, Results, Violation
-from blockops.report.case import CaseName, case_name
+from blockops.lab.results import Cell, Coverage, Design, Law, Results
+from blockops.report.case import setting_of
 from blockops.report.contrast import Contrast, contrasts
-from blockops.report.lanes import Lanes, lanes
-from blockops.report.tally import Tally, tally
+from blockops.report.exhibits import Exhibit, exhibits, most_telling
+from blockops.report.merging import Group, groups
+from blockops.report.tally import Tally, counted, tally
 from blockops.report.totals import Totals, totals
 from blockops.report.verdict import sentences
 
@@ -23,38 +25,55 @@ MANAGERS = ("naive", "careful")
 
 @attrs.frozen
 class Field:
-    """One field of the matrix: its tally, its smallest case, and the number of an exhibit to look at.
+    """One field of the matrix: its tally, its smallest case, and an exhibit to look at.
 
-    A violation is exhibited once a contestant, so the exhibit may show it in another use case.
+    A violation is exhibited once a contestant, so the exhibit may show it in another place; *apart* is the
+    smallest case where the exhibit is not that one.
     """
 
     law: str
     tally: Tally
     smallest: str | None = None
-    violation: int | None = None
+    exhibit: Exhibit | None = None
+
+    @property
+    def apart(self) -> str | None:
+        return self.smallest if self.exhibit is None or self.exhibit.case != self.smallest else None
 
 
 @attrs.frozen
 class Line:
-    """One contestant in one use case: a field per law, and how far the space was covered."""
+    """One contestant in the places of one group: a field per law, and how far their spaces were covered."""
 
-    use_case: str
+    group: Group
     fields: tuple[Field, ...]
-    coverage: Coverage | None
+    coverage: tuple[Coverage, ...]
+
+    @property
+    def name(self) -> str:
+        return self.group.name
+
+    @property
+    def about(self) -> str:
+        """What else to know: which places were merged, or what the coverage of the only one notes."""
+        if len(self.group.places) > 1:
+            return ", ".join(self.group.places)
+        return "; ".join(entry.note for entry in self.coverage)
 
     @property
     def grey(self) -> bool:
         """Whether not every case was judged, so that what held may yet break."""
-        return self.coverage is not None and (self.coverage.sampled or self.coverage.truncated)
+        return any(entry.sampled or entry.truncated for entry in self.coverage)
 
     @property
     def extent(self) -> str:
         """How many cases were judged, and of how many where that is not all."""
-        if self.coverage is None:
+        if not self.coverage:
             return ""
-        of = f" of {self.coverage.space:,}" if self.grey else ""
-        how = ", truncated" if self.coverage.truncated else ", sampled" if self.grey else ""
-        return f"{self.coverage.cases:,}{of}{how}"
+        judged = sum(entry.cases for entry in self.coverage)
+        of = f" of {sum(entry.space for entry in self.coverage):,}" if self.grey else ""
+        cut_off = any(entry.truncated for entry in self.coverage)
+        return f"{judged:,}{of}{', cut off' if cut_off else ', sampled' if self.grey else ''}"
 
     @property
     def reason(self) -> str | None:
@@ -76,18 +95,8 @@ class Row:
     @property
     def grey(self) -> bool:
         """Whether in no use case every case was judged."""
-        judged = [line for line in self.lines if line.coverage is not None]
+        judged = [line for line in self.lines if line.coverage]
         return bool(judged) and all(line.grey for line in judged)
-
-
-@attrs.frozen
-class Exhibit:
-    """A violation with its number in the report, its case id taken apart and its timeline in lanes."""
-
-    number: int
-    violation: Violation
-    name: CaseName
-    lanes: Lanes
 
 
 @attrs.frozen
@@ -102,6 +111,27 @@ class Chapter:
 
 
 @attrs.frozen
+class Remainder:
+    """Lines of one name that were not judged to the last case, added up over *contestants* of them."""
+
+    name: str
+    contestants: int
+    cases: int
+    space: int
+    points: int
+    all_points: int
+
+    @property
+    def words(self) -> str:
+        """Who was judged in how many cases, on how many host operations."""
+        return (
+            f"{self.name}: {self.cases:,} of {counted(self.space, 'case')} "
+            f"of {counted(self.contestants, 'contestant')}, "
+            f"on {self.points:,} of {counted(self.all_points, 'host operation')}"
+        )
+
+
+@attrs.frozen
 class Summary:
     """A whole report, before it is set in type."""
 
@@ -109,6 +139,16 @@ class Summary:
     laws: tuple[Law, ...]
     totals: Totals
     chapters: tuple[Chapter, ...]
+
+    @property
+    def remainders(self) -> tuple[Remainder, ...]:
+        """What was not judged to the last case, by name of line."""
+        return tuple(_remainders(self.chapters))
+
+    @property
+    def exhibited(self) -> int:
+        """How many cases are drawn."""
+        return sum(len(chapter.exhibits) for chapter in self.chapters)
 
     @property
     def proposals(self) -> tuple[Chapter, ...]:
@@ -121,14 +161,14 @@ class Summary:
 
 
 def summarise(results: Results, laws: Sequence[Law]) -> Summary:
-    """Return *results* in reading order: the page's proposals first, violations numbered from 1."""
+    """Return *results* in reading order: the page's proposals first, exhibits numbered from 1."""
     order = [law.id for law in laws]
-    exhibits = _exhibits(results)
+    shown = exhibits(results)
     return Summary(
         results=results,
         laws=tuple(laws),
         totals=totals(results, order),
-        chapters=tuple(_chapter(results, design, order, exhibits) for design in _designs(results)),
+        chapters=tuple(_chapter(results, design, order, shown) for design in _designs(results)),
     )
 
 
@@ -141,26 +181,21 @@ def _designs(results: Results) -> list[Design]:
     return sorted(designs, key=lambda design: not design.page)
 
 
-def _exhibits(results: Results) -> list[Exhibit]:
-    numbered = enumerate(results.violations, start=1)
-    return [Exhibit(n, found, case_name(found.case), lanes(found.timeline)) for n, found in numbered]
-
-
-def _chapter(results: Results, design: Design, laws: list[str], exhibits: list[Exhibit]) -> Chapter:
+def _chapter(results: Results, design: Design, laws: list[str], shown: Sequence[Exhibit]) -> Chapter:
     cells = [cell for cell in results.cells if cell.contestant == design.id]
     return Chapter(
         design=design,
         sentences=sentences(cells, laws),
         contrasts=contrasts(cells, laws),
-        rows=_rows(results, cells, laws, exhibits),
-        exhibits=tuple(exhibit for exhibit in exhibits if exhibit.name.contestant.split(".")[0] == design.id),
+        rows=_rows(results, cells, laws, shown),
+        exhibits=tuple(exhibit for exhibit in shown if exhibit.name.contestant.split(".")[0] == design.id),
     )
 
 
-def _rows(results: Results, cells: list[Cell], laws: list[str], exhibits: list[Exhibit]) -> tuple[Row, ...]:
+def _rows(results: Results, cells: list[Cell], laws: list[str], shown: Sequence[Exhibit]) -> tuple[Row, ...]:
     keys = dict.fromkeys((cell.profile, cell.manager) for cell in cells)
     return tuple(
-        _row(results, [cell for cell in cells if (cell.profile, cell.manager) == key], laws, exhibits)
+        _row(results, [cell for cell in cells if (cell.profile, cell.manager) == key], laws, shown)
         for key in sorted(keys, key=_profile_then_manager)
     )
 
@@ -169,46 +204,68 @@ def _profile_then_manager(key: tuple[str, str]) -> tuple[bool, bool, str, str]:
     return (key[0] not in PROFILES[:1], key[1] not in MANAGERS[:1], *key)
 
 
-def _row(results: Results, cells: list[Cell], laws: list[str], exhibits: list[Exhibit]) -> Row:
+def _row(results: Results, cells: list[Cell], laws: list[str], shown: Sequence[Exhibit]) -> Row:
     """The row of the contestant whose *cells* are given; there is at least one."""
     name = f"{cells[0].contestant}.{cells[0].profile}.{cells[0].manager}"
-    own = [exhibit for exhibit in exhibits if exhibit.name.contestant == name]
+    own = [exhibit for exhibit in shown if exhibit.name.contestant == name]
     coverage = {entry.use_case: entry for entry in results.coverage if entry.contestant == name}
-    by_use_case: dict[str, list[Cell]] = {}
+    by_place: dict[str, list[Cell]] = {}
     for cell in cells:
-        by_use_case.setdefault(cell.use_case, []).append(cell)
+        by_place.setdefault(cell.use_case, []).append(cell)
+    inexpressible = {cell.use_case for cell in cells if cell.inexpressible is not None}
     return Row(
         id=name,
         profile=cells[0].profile,
         manager=cells[0].manager,
-        fields=_fields(cells, laws, own),
+        fields=_fields(cells, laws, own, ()),
         lines=tuple(
             Line(
-                use_case=use_case,
-                fields=_fields(judged, laws, sorted(own, key=lambda e: e.name.use_case != use_case)),
-                coverage=coverage.get(use_case),
+                group=group,
+                fields=_fields(
+                    [cell for place in group.places for cell in by_place[place]],
+                    laws,
+                    own,
+                    [setting_of(place) for place in group.places],
+                ),
+                coverage=tuple(coverage[place] for place in group.places if place in coverage),
             )
-            for use_case, judged in by_use_case.items()
+            for group in groups({place: coverage.get(place) for place in by_place}, inexpressible)
         ),
     )
 
 
-def _fields(cells: list[Cell], laws: list[str], exhibits: list[Exhibit]) -> tuple[Field, ...]:
-    return tuple(
-        _field(
-            law,
-            [cell for cell in cells if cell.law == law],
-            [exhibit for exhibit in exhibits if exhibit.violation.law == law],
-        )
-        for law in laws
-    )
+def _fields(
+    cells: list[Cell], laws: list[str], shown: Sequence[Exhibit], settings: Sequence[str]
+) -> tuple[Field, ...]:
+    by_law: dict[str, list[Cell]] = {law: [] for law in laws}
+    for cell in cells:
+        by_law.setdefault(cell.law, []).append(cell)
+    return tuple(_field(law, by_law[law], shown, settings) for law in laws)
 
 
-def _field(law: str, cells: list[Cell], exhibits: list[Exhibit]) -> Field:
+def _field(law: str, cells: list[Cell], shown: Sequence[Exhibit], settings: Sequence[str]) -> Field:
     smallest = [cell.smallest for cell in cells if cell.smallest is not None]
+    violated = any(cell.violated for cell in cells)
     return Field(
         law=law,
         tally=tally(cells),
         smallest=smallest[0] if smallest else None,
-        violation=exhibits[0].number if exhibits and any(cell.violated for cell in cells) else None,
+        exhibit=most_telling(shown, law, smallest, settings) if violated else None,
     )
+
+
+def _remainders(chapters: Sequence[Chapter]) -> Iterator[Remainder]:
+    """Add up the grey lines of all contestants by their names, in the order in which they come."""
+    grey: dict[str, list[Line]] = {}
+    for line in (line for chapter in chapters for row in chapter.rows for line in row.lines if line.grey):
+        grey.setdefault(line.name, []).append(line)
+    for name, lines in grey.items():
+        entries = [entry for line in lines for entry in line.coverage]
+        yield Remainder(
+            name=name,
+            contestants=len(lines),
+            cases=sum(entry.cases for entry in entries),
+            space=sum(entry.space for entry in entries),
+            points=sum(entry.fault_points for entry in entries),
+            all_points=sum(entry.all_fault_points for entry in entries),
+        )

@@ -12,10 +12,16 @@ from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
-from blockops.report.case import bare_use_case, world_of
+from blockops.report.case import place_of
+from blockops.report.merging import DEVICES, WORLDS, devices_of, respect, worlds_of
 from blockops.report.tally import Tally, tally
 
 _PAIRS = "pairs of host faults, the second on the way that the first made the case take"
+
+_NOUNS = {"pairs": _PAIRS}
+"""What cases of a sort of faults are called where the name of the sort does not say it all."""
+
+_ORDER = {DEVICES: 0, WORLDS: 1}
 
 _OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
@@ -80,7 +86,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
     """Return the sums over *results*; *laws* are the ids of all laws, in their order."""
     run = [entry for entry in results.coverage if entry.space or entry.truncated]
     whole = [entry for entry in run if not entry.sampled]
-    single = [entry for entry in whole if not _is_of_pairs(entry)]
+    single = [entry for entry in whole if not place_of(entry.use_case).faults]
     refused = {
         (cell.contestant, cell.profile, cell.manager, cell.use_case)
         for cell in results.cells
@@ -89,7 +95,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
     by_law = {law: tally(cell for cell in results.cells if cell.law == law) for law in laws}
     return Totals(
         contestants=len({(cell.contestant, cell.profile, cell.manager) for cell in results.cells}),
-        use_cases=len({bare_use_case(cell.use_case) for cell in results.cells}),
+        use_cases=len({place_of(cell.use_case).use_case for cell in results.cells}),
         settings=len(run),
         inexpressible=len(refused),
         grey=tuple(entry for entry in run if entry.sampled or entry.truncated),
@@ -130,32 +136,23 @@ def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
 
 
 def _samples(entries: Sequence[Coverage]) -> Iterable[Share]:
-    """Yield how much was judged with other numbers of devices, in further worlds, and of pairs."""
-    pairs = [entry for entry in entries if _is_of_pairs(entry)]
-    singles = [entry for entry in entries if entry not in pairs]
-    counts = [entry for entry in singles if not world_of(entry.use_case)]
-    worlds = [entry for entry in singles if entry not in counts]
-    if counts:
-        devices = ", ".join(_runs(sorted({entry.devices for entry in counts})))
-        yield _sum(f"cases with {devices} device{'s' if devices != '1' else ''}", counts)
-    if worlds:
-        number = len({world_of(entry.use_case) for entry in worlds})
-        yield _sum(f"cases in {number} further world{'s' if number > 1 else ''}", worlds)
-    if pairs:
-        yield _sum(_PAIRS, pairs)
+    """Yield how much was judged with other numbers of devices, in further worlds, of each sort of faults."""
+    found: dict[str, list[Coverage]] = {}
+    for entry in entries:
+        found.setdefault(respect(place_of(entry.use_case)), []).append(entry)
+    for why, own in sorted(found.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))):
+        yield _sum(_what(why, own), own)
 
 
-def _is_of_pairs(entry: Coverage) -> bool:
-    return any(portion.group == PAIR for portion in entry.portions)
+def _what(why: str, entries: Sequence[Coverage]) -> str:
+    """Name the cases of *entries*, which differ from the first places in the same respect."""
+    places = [place_of(entry.use_case) for entry in entries]
+    if why == DEVICES:
+        return f"cases with {devices_of(places)}"
+    if why == WORLDS:
+        return f"cases in {worlds_of(places)}"
+    return _NOUNS.get(why, f"cases, {why}")
 
 
 def _sum(what: str, entries: Sequence[Coverage]) -> Share:
     return Share(what, sum(entry.cases for entry in entries), sum(entry.space for entry in entries))
-
-
-def _runs(numbers: Sequence[int]) -> Iterable[str]:
-    """Yield ascending *numbers* with runs of them drawn together: "1", "3–8"."""
-    starts = [number for number in numbers if number - 1 not in numbers]
-    ends = [number for number in numbers if number + 1 not in numbers]
-    for start, end in zip(starts, ends, strict=True):
-        yield f"{start}" if start == end else f"{start}–{end}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from blockops.lab.results import Cell
-from blockops.report.case import bare_use_case
+from blockops.report.case import place_of
 from blockops.report.tally import Mark, Tally, counted, tally
 
 LISTED = 3
@@ -66,8 +66,8 @@ def sentences(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[str, str, str
 def standing(cells: Iterable[Cell], profile: str, manager: str, laws: Sequence[str]) -> Standing:
     """Return how *profile* under *manager* fared over all its use cases."""
     own = [cell for cell in cells if (cell.profile, cell.manager) == (profile, manager)]
-    use_cases = tuple(dict.fromkeys(bare_use_case(cell.use_case) for cell in own))
-    cannot = {bare_use_case(cell.use_case) for cell in own if cell.inexpressible is not None}
+    use_cases = tuple(dict.fromkeys(place_of(cell.use_case).use_case for cell in own))
+    cannot = {place_of(cell.use_case).use_case for cell in own if cell.inexpressible is not None}
     return Standing(
         profile=profile,
         manager=manager,

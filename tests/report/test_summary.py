@@ -103,15 +103,26 @@ events = st.lists(
 )
 
 
+def test_what_an_actor_does_several_times_on_end_is_one_row_of_lanes() -> None:
+    waits = [Event(step, "hypervisor", "waits: drain d0") for step in (3, 5, 6)]
+    (row, last) = lanes([*waits, Event(7, "guest", "flush")]).rows
+    assert (row.steps, row.says("hypervisor"), row.says("guest")) == ("3–6", "waits: drain d0 (×3)", "")
+    assert (last.steps, last.says("guest")) == ("7", "flush")
+
+
 @given(events)
 def test_lanes_lose_no_event_and_keep_their_order(drawn: list[Event]) -> None:
     drawing = lanes(drawn)
     read = [
-        (row.step, actor, text)
+        (actor, text)
         for row in drawing.rows
         for actor, text in ([(FAULT, row.fault)] if row.fault is not None else row.texts.items())
+        for _ in range(row.times)
     ]
-    assert read == [(event.step, event.actor, event.text) for event in drawn]
+    assert read == [(event.actor, event.text) for event in drawn]
+    steps = [step for row in drawing.rows for step in {row.step: None, row.until: None}]
+    assert {event.step for event in drawn} >= set(steps)
+    assert all(row.times > 1 or row.step == row.until for row in drawing.rows)
     assert {actor for row in drawing.rows for actor in row.texts} <= set(drawing.actors)
 
 
@@ -156,26 +167,26 @@ def test_every_violated_field_leads_to_an_exhibit_of_its_own_contestant_and_law(
         for row in chapter.rows:
             for line in row.lines:
                 for field in line.fields:
-                    assert (field.violation is None) == (field.tally.mark is not Mark.VIOLATED)
-                    if field.violation is not None:
-                        shown = exhibits[field.violation]
+                    assert (field.exhibit is None) == (field.tally.mark is not Mark.VIOLATED)
+                    if field.exhibit is not None:
+                        shown = exhibits[field.exhibit.number]
                         assert shown.name.contestant == row.id
-                        assert shown.name.use_case == line.use_case
-                        assert shown.violation.law == field.law
+                        assert shown.name.use_case in line.group.places
+                        assert shown.breaks(field.law)
 
 
 def test_a_violation_seen_in_two_use_cases_is_exhibited_once_and_found_from_both() -> None:
     made = results()
     kept = [found for found in made.violations if "/retry-2/" not in found.case]
     fields = [
-        (line.use_case, field)
+        (line.name, field)
         for chapter in summarise(attrs.evolve(made, violations=tuple(kept)), LAWS).chapters
         for row in chapter.rows
         for line in row.lines
         for field in line.fields
-        if field.tally.violated and field.violation is not None
+        if field.tally.violated and field.exhibit is not None
     ]
-    assert any(use_case == "retry-2" for use_case, _ in fields)
+    assert any(name == "retry-2" and field.apart == field.smallest for name, field in fields)
 
 
 def test_totals_add_up() -> None:
