@@ -1,11 +1,10 @@
-"""A small machine on a memory host, driven by a proposal's Python API, and the loop that breaks it.
+"""A small machine on a memory host, driven by a proposal's Python API.
 
 Device dN shows /vm/dN.qcow2; /vm/dst is the storage that a migration goes to.  The machine reaches its
 files through the lab's fault injector; management's own work on files does not fail here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -101,25 +100,6 @@ def bench(profile: Profile, devices: int = 2, fault: str = "no-fault") -> Bench:
     machine.flush_all()
     clock.actor, clock.running = "hypervisor", True
     return made
-
-
-def broken_everywhere(
-    profile: Profile, attempt: Callable[[Bench], None], arrange: Callable[[Bench], None]
-) -> Iterator[Bench]:
-    """Yield the machine after *attempt*, once for each host operation that it does, which failed, once.
-
-    *arrange* prepares each machine while nothing fails.
-    """
-    sound = bench(profile)
-    arrange(sound)
-    attempt(sound)
-    for operation in sound.clock.operations:
-        for mark in ("", "+"):
-            broken = bench(profile, fault=f"eio{mark}@{operation.number}")
-            arrange(broken)
-            tried(partial(attempt, broken))
-            broken.clock.disarm()
-            yield broken
 
 
 def tried(attempt: Callable[[], None]) -> BlockError | None:

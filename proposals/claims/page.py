@@ -110,10 +110,11 @@ _ALL = (
         id="P1",
         side=FOR,
         says="All cases are handled uniformly.",
-        asks="A transaction of two snapshots, of two reopens, of two mirrors, every operation of the host "
-        "failing once or lastingly: does it end with one disk changed and one not?",
-        confirms="it takes all three, and hardened they end half done equally often",
-        refutes="it takes not all, or hardened some end half done and others never",
+        asks="A transaction of snapshots, of reopens, of mirrors and of one of each, under a manager that "
+        "stops at the first error, each operation of the hypervisor on the host failing once or lastingly: "
+        "does it end with some disks changed and others not?",
+        confirms="in both profiles it takes all of them, and none ends half done or each can",
+        refutes="in neither profile",
         experiment=bonzini.uniform,
     ),
     TRANSACTION(

@@ -8,9 +8,12 @@ import attrs
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.exploring import record, space
+from blockops.lab.faults.host import HostFault, Span
+from blockops.lab.faults.kinds import Kind
 from blockops.lab.judging import evidence_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
+from blockops.lab.pairs import pairs_after
 from blockops.lab.results import Verdict
 from blockops.management.contestant import Contestant
 from proposals.catalogue import contestants
@@ -27,8 +30,15 @@ LASTING = r"eio\+@\d+"
 DEATH = r"manager-dies@\d+"
 """Management dies before each of its steps."""
 
+RESTART = r"manager-restarts@\d+"
+"""The same, and a new process with the notes recovers."""
+
 HANDLES = r"emfile\+@\d+"
 """From each host operation on that opens a file, no file can be opened any more."""
+
+
+PROFILES = {"hardened": "hardened", "as posted": "as-posted"}
+"""The two profiles: in words, and as they stand in a contestant's id."""
 
 
 @attrs.frozen
@@ -71,6 +81,26 @@ def trials(setting: str, *sorts: str) -> Iterator[Trial]:
     for fault in space(start, record(start), None, complete=True).faults:
         if wanted.fullmatch(str(fault)):
             yield _tried(attrs.evolve(start, fault=fault))
+
+
+def servers_trials(setting: str) -> Iterator[Trial]:
+    """Let each operation fail that the hypervisor does on the host to carry commands out: once, lastingly."""
+    start = case(f"{setting}/no-fault")
+    for number in _servers_operations(start):
+        for span in (Span.ONCE, Span.LASTING):
+            yield _tried(attrs.evolve(start, fault=HostFault(Kind.EIO, number, span)))
+
+
+def servers_pairs(setting: str) -> Iterator[Trial]:
+    """Let each of them fail once and, with it, each operation that comes of this, say of the roll-back."""
+    start = case(f"{setting}/no-fault")
+    for number in _servers_operations(start):
+        for pair in pairs_after(start, HostFault(Kind.EIO, number)):
+            yield _tried(attrs.evolve(start, fault=pair))
+
+
+def _servers_operations(start: Case) -> list[int]:
+    return [one.number for one in record(start).operations if one.actor == "hypervisor"]
 
 
 def _tried(one: Case) -> Trial:

@@ -8,9 +8,9 @@ import pytest
 import proposals.freeze.api as freeze_api
 import proposals.transaction.commands as transaction_commands
 from blockops.commands import snapshot as snapshot_module
-from blockops.commands.action import held_still, prepare_all, switch_all
+from blockops.commands.action import Action, held_still, prepare_all, switch_all
 from blockops.commands.profile import Profile
-from blockops.commands.reopen import DriveReopen, ReopenOf2012
+from blockops.commands.reopen import DriveReopen, ReopenOf2012, reopen_action
 from blockops.commands.resize import ResizeAction
 from blockops.commands.snapshot import SnapshotSync, snapshot_action, snapshot_sync
 from blockops.device import Device
@@ -63,6 +63,15 @@ def reopen_that_closes_first(patch: Patch) -> None:
     patch.setattr(transaction_commands, "reopen_action", of_2012)
 
 
+def reopen_that_opens_first(patch: Patch) -> None:
+    """As-posted transactions reopen as hardened ones do: the new image is open before the commit."""
+
+    def hardened(machine: Machine, profile: Profile, wanted: DriveReopen, user: str | None) -> Action:
+        return reopen_action(machine, Profile.HARDENED, wanted, user=user)
+
+    patch.setattr(transaction_commands, "reopen_action", hardened)
+
+
 def mirror_that_forgets_its_target(patch: Patch) -> None:
     patch.setattr(MirrorNode, "write", lambda mirror, offset, data: mirror.upper.write(offset, data))
 
@@ -109,7 +118,8 @@ PLANTED = [
     Changed("J2", CONFIRMED, REFUTED, group_that_looks_first),
     Changed("J3", CONFIRMED, REFUTED, group_that_can_migrate),
     Changed("J5", CONFIRMED, REFUTED, single_snapshot_by_a_pivot),
-    Changed("P1", CONFIRMED, REFUTED, reopen_that_closes_first),
+    Changed("P1", INCONCLUSIVE, REFUTED, reopen_that_closes_first),
+    Changed("P1", INCONCLUSIVE, CONFIRMED, reopen_that_opens_first),
     Changed("P2", CONFIRMED, REFUTED, mirror_that_forgets_its_target),
     Changed("P3", CONFIRMED, INCONCLUSIVE, single_snapshot_by_a_pivot),
     Changed("A1", INCONCLUSIVE, CONFIRMED, no_way_back_for_a_resize),
