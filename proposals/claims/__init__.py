@@ -5,6 +5,7 @@
     bench        two machines side by side, driven by the proposals' Python APIs
     cost, code   what a use case takes, measured on runs; what a design takes, measured on its source
     cody, simoncelli, bonzini, liguori   the claims about each author's proposal, one function an experiment
+    handling     what freeze leaves to management, beside the group snapshot
     page         all of them, in the page's order
 
 An experiment never states its answer.  It says what would confirm the claim and what would refute it, runs,

@@ -28,11 +28,15 @@ DESTINATION = "/vm/dst"
 
 @attrs.define(eq=False)
 class Bench:
-    """A machine, the disk below it, and the clock that counts (and fails) its host operations."""
+    """A machine, the disk below it, the clock that counts (and fails) its host operations.
+
+    *size*: of each image, in bytes.
+    """
 
     disk: MemoryDisk
     clock: Clock
     machine: Machine
+    size: int
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +46,7 @@ class Bench:
     def make(self, path: str, backing: str | None = None) -> None:
         """Create an image as management would beforehand (`qemu-img create`)."""
         format = None if backing is None else "qcow2"
-        new = NewImage(path, "qcow2", SIZE, backing, format, CLUSTER)
+        new = NewImage(path, "qcow2", self.size, backing, format, CLUSTER)
         create_image(MemoryFolder(self.disk), new, durable=True)
 
     def copy(self, source: str, target: str) -> None:
@@ -86,13 +90,13 @@ class Bench:
         return {name: self.disk.content("read", name).digest() for name in self.disk.names("/vm")}
 
 
-def bench(profile: Profile, devices: int = 2, fault: str = "no-fault") -> Bench:
+def bench(profile: Profile, devices: int = 2, fault: str = "no-fault", size: int = SIZE) -> Bench:
     """Return a machine whose device dN reads b"old-N" at its beginning; *fault* is armed."""
     disk = MemoryDisk()
     disk.make_folder(DESTINATION)
     clock = Clock(parse_fault(fault), recording=True)
     machine = Machine(FaultyFolder(MemoryFolder(disk), clock), cluster_size=CLUSTER, opening=opening(profile))
-    made = Bench(disk, clock, machine)
+    made = Bench(disk, clock, machine, size)
     for number in range(devices):
         made.make(f"/vm/d{number}.qcow2")
         machine.attach(f"d{number}", f"/vm/d{number}.qcow2", "qcow2")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from blockops.lab.results import Claim
-from proposals.claims import bonzini, cody, liguori, simoncelli
+from proposals.claims import bonzini, cody, handling, liguori, simoncelli
 from proposals.claims.claim import Statement, answered
 
 GROUP = partial(Statement, design="group-snapshot")
@@ -87,8 +87,8 @@ _ALL = (
         id="F2",
         side=AGAINST,
         says="A complicated interface, tailored to oVirt's use case alone.",
-        asks="Snapshot, mirror, reopen, and snapshot with mirror, of one disk, with drive-migrate alone and "
-        "with each proposal's commands; arguments counted.",
+        asks="Snapshot, mirror, reopen, and snapshot with mirror, of one disk, with drive-migrate alone "
+        "and with each proposal's commands, in either profile; what loses a write does not count.",
         confirms="drive-migrate carries the last and no other, its commands reach fewer of the four than "
         "another proposal's, and no command of the page takes more arguments",
         refutes="drive-migrate carries more than one, or its commands reach all four",
@@ -98,12 +98,11 @@ _ALL = (
         id="F3",
         side=AGAINST,
         says="It does not extend to mirroring several devices.",
-        asks="Mirror two disks, nothing broken, while a guest writes across them and runs ahead between "
-        "any two "
-        "steps; then with every operation of the host failing once.",
-        confirms="with nothing broken it leaves mirrors that no single instant explains, and neither "
-        "transaction nor freeze does",
-        refutes="it never does",
+        asks="Mirror two disks, nothing broken, while a guest writes across them, runs ahead or lags behind "
+        "between any two steps; then with every operation of the host failing once, and a manager that dies.",
+        confirms="in both profiles it leaves, with nothing broken, mirrors that no single instant explains, "
+        "and neither transaction nor freeze does",
+        refutes="in neither profile it does",
         experiment=simoncelli.one_disk_a_call,
     ),
     TRANSACTION(
@@ -122,9 +121,10 @@ _ALL = (
         side=FOR,
         says="oVirt's use case falls out nicely.",
         asks="Snapshot and mirror, commit, copy the base, reopen, and compare bytes; then with the two "
-        "reversed, then as two commands.",
-        confirms="in order not a byte differs, and the whole use case breaks no law with nothing broken",
-        refutes="in order a byte differs, or a law is broken",
+        "reversed, then as two commands; and the whole migration while a guest runs, ahead or behind.",
+        confirms="in both profiles, in order not a byte differs, and the migration breaks no law with "
+        "nothing broken",
+        refutes="in both profiles a byte differs, or a law is broken",
         experiment=bonzini.ovirt,
     ),
     TRANSACTION(
@@ -180,34 +180,32 @@ _ALL = (
         side=FOR,
         says="oVirt's use case falls out nicely.",
         asks="Freeze, snapshot, mirror, unfreeze, copy, reopen, delete the source, and compare bytes, with a "
-        "target made beforehand and with one that the mirror makes.",
-        confirms="onto a target made beforehand not a byte differs, and the whole use case breaks no law "
-        "with "
-        "nothing broken",
-        refutes="onto a target made beforehand a byte differs, or a law is broken",
+        "target made beforehand and one that the mirror makes; and the whole migration while a guest runs.",
+        confirms="in both profiles, onto a target made beforehand not a byte differs, and the migration "
+        "breaks no law with nothing broken",
+        refutes="in both profiles a byte differs, or a law is broken",
         experiment=liguori.ovirt,
     ),
     FREEZE(
         id="A3",
         side=FOR,
         says="It subsumes group snapshots.",
-        asks="The same snapshot of 1, 2, 4 and 8 disks with both, side by side, and every file compared.",
-        confirms="every file is equal, and neither breaks a law with nothing broken",
-        refutes="a file differs",
+        asks="The same snapshot of 1, 2, 4 and 8 disks with both, side by side in both profiles, and every "
+        "file compared; then of two disks while a guest writes across them, runs ahead or lags behind.",
+        confirms="every file is equal, and with nothing broken neither ever breaks a law",
+        refutes="a file differs, or with nothing broken freeze breaks a law",
         experiment=liguori.subsumes_group_snapshots,
     ),
     FREEZE(
         id="A4",
         side=AGAINST,
         says="But management would have to provide its own error handling.",
-        asks="A manager that stops at the first error, every operation of the host failing once; and "
-        "what the "
-        "careful manager takes.",
-        confirms="disks stay half changed or held back with freeze and never with the group snapshot, "
-        "and the "
-        "careful manager needs more branches",
-        refutes="they do not more often than with the group snapshot",
-        experiment=liguori.own_error_handling,
+        asks="A manager that stops at the first error, every operation of the host failing once; and what "
+        "the careful manager takes.",
+        confirms="in both profiles disks stay half changed or held back with freeze and never with the group "
+        "snapshot, and the careful manager needs more branches and more steps that can fail",
+        refutes="in neither profile they do more often than with the group snapshot",
+        experiment=handling.own_error_handling,
     ),
     FREEZE(
         id="A5",
@@ -222,13 +220,13 @@ _ALL = (
         id="A6",
         side=AGAINST,
         says="Management probably cannot provide as good an error handling.",
-        asks="The careful manager, hardened: every operation of the host fails once and lastingly, so "
-        "that its "
-        "roll-back fails as well, and management dies at every step.",
-        confirms="of disks half changed, disks held back and writes lost some are more than with the group "
-        "snapshot, and none fewer",
-        refutes="none are more",
-        experiment=liguori.cannot_match_it,
+        asks="The careful manager: every operation of the host fails once and lastingly; every one of the "
+        "hypervisor fails, and for good each operation that comes of it, so that the roll-back fails too; "
+        "management dies at every step, for good or to be started again.",
+        confirms="in both profiles, of disks half changed, disks held back and writes lost some are more "
+        "than with the group snapshot, and none fewer",
+        refutes="in neither profile any are more",
+        experiment=handling.cannot_match_it,
     ),
     FREEZE(
         id="A7",

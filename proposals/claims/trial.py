@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from blockops.commands.profile import Profile
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.exploring import record, space
@@ -37,8 +38,8 @@ HANDLES = r"emfile\+@\d+"
 """From each host operation on that opens a file, no file can be opened any more."""
 
 
-PROFILES = {"hardened": "hardened", "as posted": "as-posted"}
-"""The two profiles: in words, and as they stand in a contestant's id."""
+IN_WORDS = {"hardened": Profile.HARDENED, "as posted": Profile.AS_POSTED}
+"""The two profiles."""
 
 
 @attrs.frozen
@@ -92,11 +93,12 @@ def servers_trials(setting: str) -> Iterator[Trial]:
 
 
 def servers_pairs(setting: str) -> Iterator[Trial]:
-    """Let each of them fail once and, with it, each operation that comes of this, say of the roll-back."""
+    """Let each of them fail once, and lastingly each operation that comes of this, say of the roll-back."""
     start = case(f"{setting}/no-fault")
     for number in _servers_operations(start):
         for pair in pairs_after(start, HostFault(Kind.EIO, number)):
-            yield _tried(attrs.evolve(start, fault=pair))
+            if pair.second.span is Span.LASTING:
+                yield _tried(attrs.evolve(start, fault=pair))
 
 
 def _servers_operations(start: Case) -> list[int]:
@@ -127,6 +129,12 @@ class Count:
 def counted(loop: Iterable[Trial], *laws: str) -> Count:
     """Count the cases of a loop that break one of *laws*."""
     ran = [(one.case, one.breaks(*laws)) for one in loop]
+    return Count(len(ran), tuple(identity for identity, broken in ran if broken))
+
+
+def unlawful(loop: Iterable[Trial]) -> Count:
+    """Count the cases of a loop that break any law."""
+    ran = [(one.case, one.breaks(*one.judgements)) for one in loop]
     return Count(len(ran), tuple(identity for identity, broken in ran if broken))
 
 

@@ -22,8 +22,11 @@ from blockops.management.desk import Desk
 from blockops.management.wish import Wish
 from blockops.steps import Phase, Step, Steps
 from proposals.claims.page import answers
+from proposals.drive_migrate.arguments import DriveMigrate
+from proposals.drive_migrate.commands import DriveMigrateCommands
+from proposals.freeze import management as freeze_management
 from proposals.group_snapshot import management as group_management
-from tests.quality.bugs_commands import commit_before_the_last_prepare, no_drain
+from tests.quality.bugs_commands import commit_before_the_last_prepare, freeze_without_a_gate, no_drain
 
 Patch = pytest.MonkeyPatch
 
@@ -72,6 +75,18 @@ def reopen_that_opens_first(patch: Patch) -> None:
     patch.setattr(transaction_commands, "reopen_action", hardened)
 
 
+def migration_that_knows_its_own_image(patch: Patch) -> None:
+    """Given the image that the device shows, drive-migrate only mirrors."""
+    usual = DriveMigrateCommands._actions
+
+    def knowing(commands: DriveMigrateCommands, wanted: DriveMigrate) -> list[Action]:
+        actions = usual(commands, wanted)
+        shown = commands.machine.device(wanted.device).medium.source.path
+        return actions[1:] if wanted.new_source == shown else actions
+
+    patch.setattr(DriveMigrateCommands, "_actions", knowing)
+
+
 def mirror_that_forgets_its_target(patch: Patch) -> None:
     patch.setattr(MirrorNode, "write", lambda mirror, offset, data: mirror.upper.write(offset, data))
 
@@ -81,6 +96,11 @@ def no_way_back_for_a_resize(patch: Patch) -> None:
         yield Step(Phase.RESIZE, action.device)
 
     patch.setattr(ResizeAction, "revert", staying)
+
+
+def naive_manager_that_takes_care(patch: Patch) -> None:
+    careful = freeze_management.PROGRAMS[Manager.CAREFUL]["group-snapshot"]
+    patch.setitem(freeze_management.PROGRAMS[Manager.NAIVE], "group-snapshot", careful)
 
 
 def frozen_snapshots_with_other_clusters(patch: Patch) -> None:
@@ -125,9 +145,13 @@ PLANTED = [
     Changed("A1", INCONCLUSIVE, CONFIRMED, no_way_back_for_a_resize),
     Changed("A2", CONFIRMED, REFUTED, mirror_that_forgets_its_target),
     Changed("A3", CONFIRMED, REFUTED, frozen_snapshots_with_other_clusters),
-    Changed("A4", CONFIRMED, REFUTED, commit_before_the_last_prepare),
+    Changed("A4", CONFIRMED, INCONCLUSIVE, commit_before_the_last_prepare),
+    Changed("A4", CONFIRMED, REFUTED, naive_manager_that_takes_care),
+    Changed("A3", CONFIRMED, REFUTED, freeze_without_a_gate),
+    Changed("F2", CONFIRMED, REFUTED, migration_that_knows_its_own_image),
     Changed("F3", CONFIRMED, INCONCLUSIVE, no_drain),
-    Changed("A6", CONFIRMED, REFUTED, commit_before_the_last_prepare),
+    Changed("F3", CONFIRMED, INCONCLUSIVE, freeze_without_a_gate),
+    Changed("A6", CONFIRMED, INCONCLUSIVE, commit_before_the_last_prepare),
     Changed("A7", CONFIRMED, INCONCLUSIVE, drain_that_waits_for_the_queue),
 ]
 
