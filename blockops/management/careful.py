@@ -111,6 +111,29 @@ def has_moved(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
     return all(live.shows(move.device, move.new) for move in moves)
 
 
+def until_answered(desk: Desk, move: Move, send: Callable[[], Steps[None]]) -> Steps[None]:
+    """Send what moves one device; where no answer comes look, and if it has not moved send it once more.
+
+    For a design that moves one device after the other: to go back would cost what the others' guests wrote.
+    """
+    failure = yield from attempt(send())
+    if isinstance(failure, NoAnswer):
+        if not (yield from has_moved(desk, [move])):
+            yield from send()
+    elif failure is not None:
+        raise failure
+
+
+def snapshot(desk: Desk, move: Move) -> Steps[None]:
+    """Let the device move to an overlay that the command makes."""
+    yield from desk.must(
+        "blockdev-snapshot-sync",
+        device=move.device,
+        snapshot_file=move.new.path,
+        format=move.new.format,
+    )
+
+
 def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
     """Let each device that shows another image, or none, show its old one again.
 

@@ -201,6 +201,16 @@ class Desk:
         yield Step(Phase.CHECK, path)
         return info
 
+    def is_blank(self, image: ImageRef) -> Steps[bool]:
+        """Return whether an image holds nothing of its own, so that it reads as its backing does."""
+        graph = Graph()
+        how = attrs.evolve(_LOOKING, backing=False)
+        node = open_node(graph, self.host, image.path, image.format, how)
+        blank = isinstance(node.image, Qcow2Image) and not node.image.holds(0, node.size)
+        node.abandon()
+        yield Step(Phase.CHECK, image.path)
+        return blank
+
     def configure(self, images: Mapping[str, ImageRef]) -> Steps[None]:
         """Record durably which image each of these devices is to start with; the others stay as they are.
 

@@ -5,17 +5,19 @@ lives, what `query-block` shows.  Nothing else: what the dead process had in min
 die again at any step and be run again from its beginning, so each ends at once where it has nothing to do.
 
 naive     the books are to say what is shown; where nobody answers, they stand as they are
-careful   with notes of something under way: forward, if every device is on its new image or can be brought
-          there without a loss, else back to the old images, as far as the commands allow; nothing of it
-          stays behind.  Without: what is shown is believed.  Where nobody answers (the hypervisor is
-          dead): `start_on_what_is_safe`
+careful   forward, as soon as one device is on its new image: its guest may have written to it since, and a
+          snapshot of the others loses nothing.  Else, and where it was to be given up or taken back, to the
+          old images as far as the commands allow; with notes, nothing of it stays behind.  Where nobody
+          answers (the hypervisor is dead): `start_on_what_is_safe`
 """
 
+import enum
 import errno
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
+import attrs
 import cattrs
 
 from blockops.errors import HostError, ImageError
@@ -23,15 +25,26 @@ from blockops.management.careful import (
     Live,
     attempt,
     clean_up,
+    delete_all,
     done,
+    has_moved,
     look,
     reopen_old,
     reopened,
+    snapshot,
     stay_on_source,
 )
+from blockops.management.contestant import Program
 from blockops.management.desk import Desk, GaveUp, NoAnswer
-from blockops.management.programs import Move, delete_if_there, mirror_files, onto_targets
-from blockops.management.wish import Wish
+from blockops.management.programs import (
+    Move,
+    delete_if_there,
+    make_overlays,
+    mirror_files,
+    onto_overlays,
+    onto_targets,
+)
+from blockops.management.wish import DiskWish, Goal, Wish
 from blockops.steps import Steps
 
 # --------------------------------------------------------------------------------------------- naive
@@ -48,43 +61,59 @@ def believe(desk: Desk, wish: Wish) -> Steps[None]:
 
 # ------------------------------------------------------------------------- careful, the hypervisor lives
 
-
-def leave(desk: Desk, wish: Wish) -> Steps[None]:
-    """End what was under way where no command brings an old image back."""
-    yield from _ended(desk, wish, reopens=False)
+Finish: TypeAlias = Callable[[Desk, DiskWish], Steps[None]]
+"""Lets a disk come to its new state from where it stands, without a loss; raises where that fails."""
 
 
-def bring_back(desk: Desk, wish: Wish) -> Steps[None]:
-    """End what was under way where `drive-reopen` can bring a device to the image that it is to show."""
-    yield from _ended(desk, wish, reopens=True)
+class Sign(enum.Enum):
+    """What says that the mirrors that are wanted have been made, for `query-block` shows none."""
+
+    OVERLAYS = "all disks show their overlays"
+    BOOKS = "the books name all overlays"
+    NOTHING = "nothing that a new process could see there"
 
 
-def _ended(desk: Desk, wish: Wish, *, reopens: bool) -> Steps[None]:
+@attrs.frozen
+class Means:
+    """What a design gives to a recovery; *reopens*: `drive-reopen` can bring an old image back."""
+
+    finish: Finish
+    reopens: bool = True
+    mirrors: Sign = Sign.BOOKS
+
+    def knows_of_mirrors(self, desk: Desk, moves: Sequence[Move]) -> bool:
+        """Whether the mirrors of these disks, which show their overlays, are known to have been made."""
+        configured = desk.configuration()
+        recorded = all(configured.get(move.device) == move.new for move in moves)
+        return self.mirrors is Sign.OVERLAYS or (self.mirrors is Sign.BOOKS and recorded)
+
+
+def recovery(means: Means) -> Program:
+    """Return the program that ends what was under way: forward where a disk has moved, else back."""
+
+    def recover(desk: Desk, wish: Wish) -> Steps[None]:
+        yield from _ended(desk, wish, means)
+
+    return recover
+
+
+def _ended(desk: Desk, wish: Wish, means: Means) -> Steps[None]:
     try:
         live = yield from look(desk)
     except NoAnswer:
-        yield from start_on_what_is_safe(desk)
+        yield from start_on_what_is_safe(desk, wish)
         return
     notes = since_the_end((yield from desk.notes()))
-    if not any(note["kind"] in BEGIN for note in notes):
-        yield from _without_notes(desk, live)
-    elif wish.use_case.startswith("migrate"):
-        yield from _migration(desk, wish, going_back=notes[-1]["kind"] == "undo")
-    else:
-        forward = _may_go_on(wish, notes)
-        yield from _moves(desk, moves_of(notes), mirror_files(wish), forward=forward, reopens=reopens)
+    began = any(note["kind"] in BEGIN for note in notes)
+    going_back = wish.use_case == "give-up" or (began and notes[-1]["kind"] == "undo")
+    if wish.use_case.startswith("migrate"):
+        yield from _migration(desk, wish, live, began=began, going_back=going_back)
+    elif going_back or not (yield from _went_on(desk, wish, live, means, began=began)):
+        if began:
+            yield from _moves(desk, moves_of(notes), mirror_files(wish), reopens=means.reopens)
+        else:
+            yield from _without_notes(desk, live)
     yield from desk.note("recovered")
-
-
-def _may_go_on(wish: Wish, notes: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether every disk has begun to move, nothing has been taken back, and `query-block` can show it all.
-
-    It does not show a mirror: where one is wanted, only the note says that it was made.
-    """
-    last = notes[-1]["kind"]
-    began = {move.device for move in moves_of(notes)} >= {disk.device for disk in wish.disks}
-    known = last == "done" or (last == "intend" and not mirror_files(wish))
-    return began and known and wish.use_case != "give-up"
 
 
 BEGIN = ("intend", "try")
@@ -104,32 +133,74 @@ def moves_of(notes: Sequence[Mapping[str, Any]]) -> list[Move]:
     return list({move.device: move for move in moves}.values())
 
 
-def _without_notes(desk: Desk, live: Live) -> Steps[None]:
-    """Believe what is shown; but take back a frozen device, if not all have moved.
+def _went_on(desk: Desk, wish: Wish, live: Live, means: Means, *, began: bool) -> Steps[bool]:
+    """Go forward if a disk has moved, for its guest may have written since; return whether all is well then.
 
-    Its guest has waited since, so nothing is lost.  No file is deleted: nothing says whose it is.
+    Mirrors of which nothing is known are made anew.  Where mirrors are all that is wanted, every disk goes
+    on without one instead: that loses nothing either.
+    """
+    moves = onto_overlays(wish)
+    moved = [move.device for move in moves if live.shows(move.device, move.new)]
+    if not moved:
+        return False
+    known = means.knows_of_mirrors(desk, moves)
+    to_be_finished = [
+        disk for disk in wish.disks if disk.device not in moved or (disk.goal is Goal.MIRROR and not known)
+    ]
+    if to_be_finished and len(mirror_files(wish)) == len(wish.disks):
+        yield from _unmirrored(desk, wish, live, means, began=began)
+        return True
+    for disk in to_be_finished:
+        if (yield from attempt(means.finish(desk, disk))) is not None:
+            return False
+    yield from done(desk, moves)
+    return True
+
+
+def snapshot_taken(desk: Desk, disk: DiskWish) -> Steps[None]:
+    """Put the overlay on top of what the disk shows."""
+    (move,) = onto_overlays(Wish("", (disk,)))
+    yield from snapshot(desk, move)
+
+
+def overlay_shown(desk: Desk, disk: DiskWish) -> Steps[None]:
+    """Reopen the disk on its overlay if that is made already, else make it."""
+    (move,) = onto_overlays(Wish("", (disk,)))
+    if not (yield from _safe(desk, move)):
+        yield from snapshot_taken(desk, disk)
+    elif not (yield from reopened(desk, disk.device, move.new)):
+        raise GaveUp(f"{disk.device} does not show {move.new.path}")
+
+
+go_on = recovery(Means(snapshot_taken, reopens=False))
+"""The program of a design that has nothing but snapshots."""
+
+
+def _unmirrored(desk: Desk, wish: Wish, live: Live, means: Means, *, began: bool) -> Steps[None]:
+    """Let each disk show what it shows, without a mirror; with notes delete what is of no use any more."""
+    for disk in wish.disks:
+        shown = live.images.get(disk.device)
+        if shown is None or (means.reopens and not (yield from reopened(desk, disk.device, shown))):
+            continue
+        if began:
+            yield from delete_all(desk, [path for path in (disk.target, disk.overlay) if path != shown.path])
+    yield from desk.configure((yield from look(desk)).images)
+
+
+def _without_notes(desk: Desk, live: Live) -> Steps[None]:
+    """Believe what is shown; but take back a frozen device, whose guest has waited since.
+
+    No file is deleted: nothing says whose it is.
     """
     configured = desk.configuration()
-    moved = [device for device in configured if live.tops.get(device) != configured[device].path]
-    if len(moved) < len(configured):
-        for device in moved:
-            if device in live.frozen:
-                yield from reopened(desk, device, configured[device])
-        live = yield from look(desk)
-    yield from desk.configure(live.images)
+    for device in live.frozen:
+        if live.tops.get(device) != configured[device].path:
+            yield from reopened(desk, device, configured[device])
+    yield from desk.configure((yield from look(desk)).images)
 
 
-def _moves(
-    desk: Desk, moves: Sequence[Move], leftovers: Sequence[str], *, forward: bool, reopens: bool
-) -> Steps[None]:
-    """Let all these devices show their new image, else as many as possible their old one."""
-    live = yield from look(desk)
-    shown = [live.shows(move.device, move.new) for move in moves]
-    if forward and not all(shown) and any(shown) and reopens and (yield from _all_safe(desk, moves)):
-        live = yield from _reopen_new(desk, moves, live)
-    if forward and all(live.shows(move.device, move.new) for move in moves):
-        yield from done(desk, moves)
-        return
+def _moves(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str], *, reopens: bool) -> Steps[None]:
+    """Let as many of these devices as possible show their old image."""
     if reopens:
         yield from reopen_old(desk, moves)
     gone = yield from clean_up(desk, moves, leftovers)
@@ -137,63 +208,77 @@ def _moves(
         raise GaveUp(f"not as before: {', '.join(gone)}")
 
 
-def _reopen_new(desk: Desk, moves: Sequence[Move], live: Live) -> Steps[Live]:
-    for move in moves:
-        if not live.shows(move.device, move.new):
-            yield from reopened(desk, move.device, move.new)
-    return (yield from look(desk))
-
-
-def _migration(desk: Desk, wish: Wish, *, going_back: bool) -> Steps[None]:
+def _migration(desk: Desk, wish: Wish, live: Live, *, began: bool, going_back: bool) -> Steps[None]:
     """Go on to the destination once a disk is there, for all that it was to get is there too; else stay.
 
     Every disk that is not there yet is still mirrored to it.
     """
     moves = onto_targets(wish)
-    live = yield from look(desk)
-    if not going_back and any(live.shows(move.device, move.new) for move in moves):
-        live = yield from _reopen_new(desk, moves, live)
-    if all(live.shows(move.device, move.new) for move in moves):
+    waiting = [move for move in moves if not live.shows(move.device, move.new)]
+    if not going_back and len(waiting) < len(moves):
+        for move in waiting:
+            yield from reopened(desk, move.device, move.new)
+    if (yield from has_moved(desk, moves)):
         yield from done(desk, moves)
-        for disk in wish.disks:
+        for disk in wish.disks if began else ():
             yield from delete_if_there(desk, disk.overlay)
             yield from delete_if_there(desk, disk.old.path)
-        return
-    failure = yield from attempt(stay_on_source(desk, wish, GaveUp("management died")))
-    if failure is not None and not isinstance(failure, GaveUp):
-        raise failure
+    elif began:
+        failure = yield from attempt(stay_on_source(desk, wish, GaveUp("management died")))
+        if failure is not None and not isinstance(failure, GaveUp):
+            raise failure
+    else:
+        yield from _without_notes(desk, live)
 
 
 # ------------------------------------------------------------------------ careful, the hypervisor is dead
 
 
-def start_on_what_is_safe(desk: Desk) -> Steps[None]:
-    """Configure the new images of what was under way, if every one of them is safe, else the old ones.
+def start_on_what_is_safe(desk: Desk, wish: Wish) -> Steps[None]:
+    """Configure the overlays of what was under way, if every one of them is safe, else the old images.
 
     Pivots were in memory, so this is management's knowledge.  What the configuration records already is
-    no longer under way.  Raises where an image cannot be looked at: better no start than a wrong one.
+    no longer under way, and the target of a mirror is not safe until it is recorded.  Where only some
+    overlays are safe and none has been written to, the old images hold all; else those that are missing
+    are made now.  What is to be given up goes back unless it has been written to.  Raises where an image
+    cannot be looked at: better no start than a wrong one.
     """
     recorded = desk.configuration()
-    images = dict(recorded)
-    for moves in _under_way((yield from desk.notes())):
-        if not all(recorded.get(move.device) == move.new for move in moves):
-            safe = yield from _all_safe(desk, moves)
-            images.update({move.device: move.new if safe else move.old for move in moves})
-    yield from desk.configure(images)
+    begun = [move for move in _under_way((yield from desk.notes())) if recorded.get(move.device) != move.new]
+    moves = onto_overlays(wish)
+    if any(move in begun for move in moves):
+        safe, written = yield from _judged(desk, moves)
+        new = written
+        if wish.use_case != "give-up" and (written or len(safe) == len(moves)):
+            yield from _made(desk, wish, safe)
+            new = moves
+        yield from desk.configure({move.device: move.new if move in new else move.old for move in moves})
     yield from desk.note("restarted")
 
 
-def _under_way(notes: Sequence[Mapping[str, Any]]) -> list[list[Move]]:
-    """Return what was intended last and never ended, oldest first."""
-    last = list(itertools.takewhile(lambda note: note["kind"] == "intend", reversed(notes)))
-    return [cattrs.structure(note["moves"], list[Move]) for note in reversed(last)]
+def _under_way(notes: Sequence[Mapping[str, Any]]) -> list[Move]:
+    """Return what was intended last and never ended."""
+    last = itertools.takewhile(lambda note: note["kind"] == "intend", reversed(notes))
+    return [move for note in last for move in cattrs.structure(note["moves"], list[Move])]
 
 
-def _all_safe(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
+def _judged(desk: Desk, moves: Sequence[Move]) -> Steps[tuple[list[Move], list[Move]]]:
+    """Return those whose new image is safe, and of these those that have been written to."""
+    safe, written = [], []
     for move in moves:
-        if not (yield from _safe(desk, move)):
-            return False
-    return True
+        if (yield from _safe(desk, move)):
+            safe.append(move)
+            if not (yield from desk.is_blank(move.new)):
+                written.append(move)
+    return safe, written
+
+
+def _made(desk: Desk, wish: Wish, safe: Sequence[Move]) -> Steps[None]:
+    """Make the overlays that are not safe: nobody can have written to them."""
+    for disk, move in zip(wish.disks, onto_overlays(wish), strict=True):
+        if move not in safe:
+            yield from delete_if_there(desk, disk.overlay)
+            yield from make_overlays(desk, Wish(wish.use_case, (disk,)))
 
 
 def _safe(desk: Desk, move: Move) -> Steps[bool]:

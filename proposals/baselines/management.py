@@ -7,11 +7,21 @@ overlays that are not in use go, the guest runs again, and it reports.
 from collections.abc import Mapping
 
 from blockops.errors import BlockError
-from blockops.management.careful import attempt, begin, done, has_moved, intend, looked_up, settle
+from blockops.management.careful import (
+    attempt,
+    begin,
+    done,
+    has_moved,
+    intend,
+    looked_up,
+    settle,
+    snapshot,
+    until_answered,
+)
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk, Lost
 from blockops.management.programs import Move, configure_new, onto_overlays, repeated
-from blockops.management.recovery import believe, leave
+from blockops.management.recovery import believe, go_on
 from blockops.management.snapshots_only import BEYOND_SNAPSHOTS, ONE_COMMAND
 from blockops.management.wish import Wish
 from blockops.steps import Steps
@@ -41,12 +51,7 @@ def careful_loop(desk: Desk, wish: Wish) -> Steps[None]:
 
 
 def _snapshot(desk: Desk, move: Move) -> Steps[None]:
-    yield from desk.must(
-        "blockdev-snapshot-sync",
-        device=move.device,
-        snapshot_file=move.new.path,
-        format=move.new.format,
-    )
+    yield from until_answered(desk, move, lambda: snapshot(desk, move))
 
 
 # --------------------------------------------------------------------------------------------- stop-cont
@@ -80,7 +85,7 @@ def careful_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
 
 def recover_stop_cont(desk: Desk, wish: Wish) -> Steps[None]:
     """Put the books right before the guest goes on, whatever happened."""
-    failure = yield from attempt(leave(desk, wish))
+    failure = yield from attempt(go_on(desk, wish))
     yield from attempt(_let_go_on(desk, wish))
     if failure is not None:
         raise failure
@@ -94,7 +99,7 @@ def _let_go_on(desk: Desk, wish: Wish) -> Steps[None]:
 
 # ---------------------------------------------------------------------------------------------- programs
 
-LEAVE: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: leave}
+LEAVE: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: go_on}
 RECOVER_STOP_CONT: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: recover_stop_cont}
 
 NAIVE_LOOP: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {

@@ -16,8 +16,10 @@ from blockops.management.careful import (
     intend,
     looked_up,
     reopen_old,
+    snapshot,
     stay_on_source,
     undo,
+    until_answered,
 )
 from blockops.management.contestant import Inexpressible, Manager, Program
 from blockops.management.desk import Desk, GaveUp
@@ -35,7 +37,7 @@ from blockops.management.programs import (
     onto_targets,
     repeated,
 )
-from blockops.management.recovery import believe, bring_back
+from blockops.management.recovery import Means, Sign, believe, overlay_shown, recovery
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, Wish
 from blockops.steps import Steps
@@ -199,22 +201,18 @@ def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
     moves = onto_overlays(wish)[:1]
     yield from begin(desk, [move.new.path for move in moves])
     yield from intend(desk, moves)
-    yield from attempt(_snapshot(desk, moves[0]))
+    yield from attempt(snapshot(desk, moves[0]))
     yield from reopen_old(desk, moves)
     if (yield from clean_up(desk, moves)):
         raise GaveUp(f"{moves[0].device} cannot be brought back")
 
 
-def _snapshot(desk: Desk, move: Move) -> Steps[None]:
-    yield from desk.must(
-        "blockdev-snapshot-sync",
-        device=move.device,
-        snapshot_file=move.new.path,
-        format=move.new.format,
-    )
-
-
 def _migrate(desk: Desk, disk: DiskWish) -> Steps[None]:
+    (move,) = onto_overlays(Wish("", (disk,)))
+    yield from until_answered(desk, move, lambda: _migrate_once(desk, disk))
+
+
+def _migrate_once(desk: Desk, disk: DiskWish) -> Steps[None]:
     yield from desk.must(
         "drive-migrate",
         device=disk.device,
@@ -225,11 +223,30 @@ def _migrate(desk: Desk, disk: DiskWish) -> Steps[None]:
     )
 
 
+def _snapshot(desk: Desk, move: Move) -> Steps[None]:
+    yield from until_answered(desk, move, lambda: snapshot(desk, move))
+
+
 def _reopen(desk: Desk, move: Move) -> Steps[None]:
+    yield from until_answered(desk, move, lambda: _reopen_once(desk, move))
+
+
+def _reopen_once(desk: Desk, move: Move) -> Steps[None]:
     yield from desk.must("drive-reopen", device=move.device, source=move.new.path, format=move.new.format)
 
 
-RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: bring_back}
+def _finish(desk: Desk, disk: DiskWish) -> Steps[None]:
+    """Let the disk come to its new state: one that shows its overlay is mirrored as well, if it is to be."""
+    if disk.goal is Goal.MIRROR:
+        yield from _migrate(desk, disk)
+    else:
+        yield from overlay_shown(desk, disk)
+
+
+RECOVER: Mapping[Manager, Program] = {
+    Manager.NAIVE: believe,
+    Manager.CAREFUL: recovery(Means(_finish, mirrors=Sign.OVERLAYS)),
+}
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = {
     Manager.NAIVE: {

@@ -27,6 +27,7 @@ from blockops.management.programs import (
     Move,
     configure_new,
     copy_bases,
+    delete_if_there,
     delete_sources,
     destination_files,
     make_mirror_targets,
@@ -38,7 +39,7 @@ from blockops.management.programs import (
     overlay,
     repeated,
 )
-from blockops.management.recovery import believe, bring_back
+from blockops.management.recovery import Means, believe, overlay_shown, recovery
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
@@ -278,11 +279,28 @@ def _thaw_after(desk: Desk, wish: Wish, steps: Steps[None]) -> Steps[None]:
 
 
 def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
-    """Go back or forward while the guest still waits, then thaw what is frozen, however that ended."""
-    failure = yield from attempt(bring_back(desk, wish))
+    """Go back or forward while the guest still waits, then thaw what is frozen, however that ended.
+
+    A grace period may end meanwhile: forward is right with a guest that writes as well.
+    """
+    failure = yield from attempt(_end_what_was_under_way(desk, wish))
     yield from attempt(_thaw_frozen(desk))
     if failure is not None:
         raise failure
+
+
+def _finish(desk: Desk, disk: DiskWish) -> Steps[None]:
+    """Let the disk show its overlay; a mirror begins anew, for what the target has missed nobody knows."""
+    image = overlay(disk)
+    if not (yield from look(desk)).shows(disk.device, image):
+        yield from overlay_shown(desk, disk)
+    if disk.goal is Goal.MIRROR:
+        yield from _reopen(desk, disk.device, image)
+        yield from delete_if_there(desk, disk.target)
+        yield from desk.must("drive-mirror", device=disk.device, dest=disk.target, format=LEAF_FORMAT)
+
+
+_end_what_was_under_way = recovery(Means(_finish))
 
 
 def _thaw_frozen(desk: Desk) -> Steps[None]:

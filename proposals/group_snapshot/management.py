@@ -8,9 +8,9 @@ nothing back.
 from collections.abc import Mapping
 
 from blockops.management.contestant import Inexpressible, Manager, Program
-from blockops.management.recovery import believe, leave
+from blockops.management.recovery import believe, go_on
 from blockops.management.snapshots_only import ONE_COMMAND
 
-RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: leave}
+RECOVER: Mapping[Manager, Program] = {Manager.NAIVE: believe, Manager.CAREFUL: go_on}
 
 PROGRAMS: Mapping[Manager, Mapping[str, Program | Inexpressible]] = ONE_COMMAND

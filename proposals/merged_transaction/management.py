@@ -41,8 +41,8 @@ from blockops.management.programs import (
     repeated,
     target,
 )
-from blockops.management.recovery import BEGIN, believe, leave, since_the_end
-from blockops.management.wish import Goal, Wish
+from blockops.management.recovery import BEGIN, Means, Sign, believe, recovery, since_the_end
+from blockops.management.wish import DiskWish, Goal, Wish
 from blockops.steps import Steps
 
 ABORT: Mapping[str, object] = {"type": "abort", "data": {}}
@@ -262,13 +262,28 @@ def careful_change(desk: Desk, wish: Wish) -> Steps[None]:
     yield from _together(desk, moves, _changes(wish), mirror_files(wish))
     try:
         yield from done(desk, moves)
-        for move in _mirrors(wish):
-            yield from start_mirror(desk, move)
-        yield from until_ready(desk, _mirrors(wish))
+        alone = len(_mirrors(wish)) == len(moves)
+        yield from (_mirrored if alone else _mirrored_after_all)(desk, _mirrors(wish))
     except BlockError as why:
         yield from end_all(desk, _mirrors(wish))
         yield from delete_all(desk, mirror_files(wish))
         raise GaveUp("all disks are on their overlays, and none is mirrored", why) from why
+
+
+def _mirrored(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    for move in moves:
+        yield from start_mirror(desk, move)
+    yield from until_ready(desk, moves)
+
+
+def _mirrored_after_all(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Mirror disks beside which others stay changed: after no answer end what has begun and begin again."""
+    failure = yield from attempt(_mirrored(desk, moves))
+    if isinstance(failure, NoAnswer):
+        yield from end_all(desk, moves)
+        yield from _mirrored(desk, moves)
+    elif failure is not None:
+        raise failure
 
 
 def careful_give_up(desk: Desk, wish: Wish) -> Steps[None]:
@@ -300,9 +315,18 @@ def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
         return
     if failure is not None and not isinstance(failure, NoAnswer):
         raise failure
-    yield from leave(desk, wish)
-    if began and failure is None:
-        yield from delete_all(desk, mirror_files(wish))
+    yield from _end_what_was_under_way(desk, wish)
+
+
+def _finish(desk: Desk, disk: DiskWish) -> Steps[None]:
+    """Mirror a disk that is on its overlay: that all of them are on theirs is the transaction's doing."""
+    one = Wish("", (disk,))
+    if not (yield from desk.exists(disk.target)):
+        yield from make_mirror_targets(desk, one)
+    yield from _mirrored_after_all(desk, _mirrors(one))
+
+
+_end_what_was_under_way = recovery(Means(_finish, reopens=False, mirrors=Sign.NOTHING))
 
 
 def _all_mirrored(desk: Desk, wish: Wish) -> Steps[None]:

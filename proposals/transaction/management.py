@@ -36,7 +36,7 @@ from blockops.management.programs import (
     overlay,
     repeated,
 )
-from blockops.management.recovery import believe, bring_back
+from blockops.management.recovery import Means, Sign, believe, overlay_shown, recovery
 from blockops.management.use_cases import LEAF_FORMAT
 from blockops.management.wish import DiskWish, Goal, ImageRef, Wish
 from blockops.steps import Steps
@@ -251,7 +251,10 @@ def _abort(desk: Desk, wish: Wish) -> Steps[Answer]:
 def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
     """Wait until the dead manager's transaction has been aborted, then go back or forward."""
     yield from _wait_until_none_is_open(desk)
-    yield from bring_back(desk, wish)
+    yield from _end_what_was_under_way(desk, wish)
+
+
+_end_what_was_under_way = recovery(Means(overlay_shown, mirrors=Sign.OVERLAYS))
 
 
 def _wait_until_none_is_open(desk: Desk) -> Steps[None]:

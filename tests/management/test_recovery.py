@@ -5,7 +5,8 @@ import errno
 import pytest
 
 from blockops.errors import HostError
-from blockops.graph.formats import NewImage
+from blockops.graph.formats import NewImage, Opening, open_node
+from blockops.graph.graph import Graph
 from blockops.host.memory import MemoryDisk
 from blockops.management.careful import done, intend
 from blockops.management.desk import Desk, Lost
@@ -42,11 +43,18 @@ def make(desk: Desk, move: Move, backing: str | None = None) -> None:
     run(desk.create_image(NewImage(move.new.path, "qcow2", SIZE, backing or move.backing, "qcow2")))
 
 
-def restarted(desk: Desk) -> dict[str, ImageRef]:
+def write_to(desk: Desk, move: Move) -> None:
+    """Let the guest write something to the new image."""
+    node = open_node(Graph(), desk.host, move.new.path, "qcow2", Opening(lock=False))
+    node.write(0, b"written")
+    node.close()
+
+
+def restarted(desk: Desk, wish: Wish = WISH) -> dict[str, ImageRef]:
     """Restart twice: a crash of the recovery itself must not change its mind."""
-    run(start_on_what_is_safe(desk))
+    run(start_on_what_is_safe(desk, wish))
     images = desk.configuration()
-    run(start_on_what_is_safe(desk))
+    run(start_on_what_is_safe(desk, wish))
     assert images == desk.configuration()
     return images
 
@@ -86,11 +94,36 @@ def test_an_overlay_over_something_else_does_not_count(desk: Desk) -> None:
     assert restarted(desk) == OLD
 
 
-def test_disks_that_were_to_move_one_by_one_are_judged_one_by_one(desk: Desk) -> None:
-    for move in OVERLAYS:
+@pytest.mark.parametrize("begun", [1, 2])
+def test_of_disks_that_were_to_move_one_by_one_none_has_while_nothing_is_in_an_overlay(
+    desk: Desk, begun: int
+) -> None:
+    for move in OVERLAYS[:begun]:
         run(intend(desk, [move]))
     make(desk, OVERLAYS[0])
-    assert restarted(desk) == {"d0": NEW["d0"], "d1": OLD["d1"]}
+    assert restarted(desk) == OLD
+
+
+@pytest.mark.parametrize("begun", [1, 2])
+def test_once_something_is_in_an_overlay_the_missing_ones_are_made(desk: Desk, begun: int) -> None:
+    for move in OVERLAYS[:begun]:
+        run(intend(desk, [move]))
+    make(desk, OVERLAYS[0])
+    write_to(desk, OVERLAYS[0])
+    if begun == 2:
+        desk.host.create(OVERLAYS[1].new.path, replace=False).close()  # it was being made
+    assert restarted(desk) == NEW
+    assert run(desk.inspect(OVERLAYS[1].new.path, "qcow2")).backing == OVERLAYS[1].old.path
+
+
+def test_what_is_to_be_given_up_goes_back_as_long_as_nothing_is_in_its_overlay(desk: Desk) -> None:
+    given_up = Wish("give-up", WISH.disks)
+    run(intend(desk, OVERLAYS[:1]))
+    make(desk, OVERLAYS[0])
+    assert restarted(desk, given_up) == OLD
+    run(intend(desk, OVERLAYS[:1]))
+    write_to(desk, OVERLAYS[0])
+    assert restarted(desk, given_up) == {**OLD, "d0": NEW["d0"]}
 
 
 @pytest.mark.parametrize("kind", ["done", "undo", "restarted", "recovered"])
@@ -126,7 +159,7 @@ def test_an_image_that_cannot_be_looked_at_is_no_reason_to_start_the_other(desk:
     assert isinstance(desk.host, FailingFolder)
     desk.host.fails = {("open", "/vm/s1.qcow2"): errno.EIO}
     with pytest.raises(HostError):
-        run(start_on_what_is_safe(desk))
+        run(start_on_what_is_safe(desk, WISH))
     assert desk.configuration() == OLD
     desk.host.fails = {}
     assert restarted(desk) == NEW
