@@ -67,6 +67,7 @@ def compare(
             run.go(workers)
         except KeyboardInterrupt:
             run.interrupted = True
+            allot(settings.policy, parts)  # so that what was to be sampled is told from what was not
     results = results_of(settings, parts, run.found)
     return attrs.evolve(results, interrupted=run.interrupted, qemu_img_sample=run.sample)
 

@@ -68,9 +68,10 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         surveyed.points,
         tuple(Portion(group, tally.groups.get(group, 0), of) for group, of in surveyed.groups.items()),
         part.setting.world.devices,
-        sampled=part.planned < surveyed.cases,
+        sampled=part.planned != surveyed.cases,  # of pairs not met yet, more are planned than are known
         truncated=tally.cases < part.planned,
         note="; ".join(notes),
+        left=max(part.planned - tally.cases, 0),
     )
 
 

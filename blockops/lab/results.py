@@ -112,7 +112,9 @@ class Coverage:
 
     *cases* were judged out of the *space* of all single faults, by group in *portions*; *fault_points* are
     the host operations that were broken.  *sampled*: some of the space was left out on purpose, by the
-    seed; *truncated*: the run ended before what it had planned; *note* says in words what else to know.
+    seed; *truncated*: the run ended before what it had planned, and *left* is how many cases it had not
+    come to (of pairs, whose number shows only when they are met: how many at most); *note* says in words
+    what else to know.
     """
 
     contestant: str
@@ -126,6 +128,7 @@ class Coverage:
     sampled: bool = False
     truncated: bool = False
     note: str = ""
+    left: int = 0
 
 
 @attrs.frozen

@@ -71,9 +71,10 @@ class Line:
         if not self.coverage:
             return ""
         judged = sum(entry.cases for entry in self.coverage)
-        of = f" of {sum(entry.space for entry in self.coverage):,}" if self.grey else ""
-        cut_off = any(entry.truncated for entry in self.coverage)
-        return f"{judged:,}{of}{', cut off' if cut_off else ', sampled' if self.grey else ''}"
+        space = sum(entry.space for entry in self.coverage)
+        of = f" of {space:,}" if self.grey and space else ""
+        how = ", truncated" if any(entry.truncated for entry in self.coverage) else ", sampled"
+        return f"{judged:,}{of}{how if self.grey else ''}"
 
     @property
     def reason(self) -> str | None:
@@ -122,10 +123,14 @@ class Remainder:
     all_points: int
 
     @property
+    def _space(self) -> str:
+        return counted(self.space, "case") if self.space else "no case yet"
+
+    @property
     def words(self) -> str:
         """Who was judged in how many cases, on how many host operations."""
         return (
-            f"{self.name}: {self.cases:,} of {counted(self.space, 'case')} "
+            f"{self.name}: {f'{self.cases:,} of ' if self.space else ''}{self._space} "
             f"of {counted(self.contestants, 'contestant')}, "
             f"on {self.points:,} of {counted(self.all_points, 'host operation')}"
         )

@@ -74,7 +74,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def _parts(summary: Summary) -> Iterable[RenderableType]:
     if summary.results.interrupted:
-        yield Text("Interrupted: every count is of what had been judged by then.", "bold yellow")
+        yield Text(f"Interrupted. {summary.totals.stopped}", "bold yellow")
     for chapter in summary.proposals:
         yield from _verdict(chapter)
     yield from _matrix(summary)
@@ -119,15 +119,15 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     if totals.straddled.of:
         yield Text(f"{totals.straddled.words}.")
     if totals.points.of:
-        ways = f"{len(totals.kinds)} ways that apply, once, lastingly and until cleared, before and after"
-        yield Text(f"{totals.points.words}, in all of {ways}.")
+        yield Text(f"{totals.points.words}, {totals.ways}.")
     if totals.shares:
         yield Text(f"{'; '.join(share.words for share in totals.shares)}.")
     for share in totals.samples:
-        yield Text(f"{share.words}: sampled, seed {results.seed}.", "dim")
+        yield Text(f"{share.words}: sampled, seed {results.seed}{share.planned}.", "dim")
     if totals.truncated:
+        rest = f"; {totals.uncounted:,} not counted yet" if totals.uncounted else ""
         yield Text(
-            f"truncated: {counted(len(totals.truncated), 'setting')} not judged as far as planned.",
+            f"truncated: {counted(len(totals.truncated), 'setting')} not judged as far as planned{rest}.",
             "bold yellow",
         )
     sample = results.qemu_img_sample

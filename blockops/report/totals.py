@@ -1,7 +1,8 @@
 """What was tried, in numbers that add up: the coverage box.
 
 Two sorts of numbers: where nothing was sampled, how many cases of each sort of fault were judged, of how
-many; where cases were sampled, how many in all, by what the settings have in common.
+many; where cases were sampled, how many in all, by what the settings have in common.  Of a run that was
+stopped, what it had planned is said beside what it judged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
 from blockops.report.case import place_of
 from blockops.report.merging import DEVICES, WORLDS, devices_of, respect, worlds_of
-from blockops.report.tally import Tally, tally
+from blockops.report.tally import Tally, counted, tally
 
 _PAIRS = "pairs of host faults, the second on the way that the first made the case take"
 
@@ -36,15 +37,26 @@ STRADDLED = (
 
 @attrs.frozen
 class Share:
-    """How much of *what* was judged: *judged* *of* so many."""
+    """How much of *what* was judged: *judged* *of* so many; *left* were planned, and not come to."""
 
     what: str
     judged: int
     of: int
+    left: int = 0
+
+    @property
+    def numbers(self) -> str:
+        """How many of how many; pairs are counted only when the run comes to them."""
+        return f"{self.judged:,} of {self.of:,}" if self.of else "none yet"
+
+    @property
+    def planned(self) -> str:
+        """What was planned, where that is more than was judged of a sample."""
+        return f"; {self.judged + self.left:,} were planned" if self.left and self.of else ""
 
     @property
     def words(self) -> str:
-        return f"{self.judged:,} of {self.of:,} {self.what}"
+        return f"{self.numbers} {'' if self.of else 'of '}{self.what}"
 
 
 @attrs.frozen
@@ -53,7 +65,9 @@ class Totals:
 
     Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
     did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* settings were
-    sampled or cut off, *truncated* ones were cut off; pairs of faults count as settings of their own.
+    sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
+    before their cases were known; pairs of faults count as settings of their own.  *stopped* says in a
+    sentence how far a run came that was stopped; it is empty for others.
     """
 
     contestants: int
@@ -62,6 +76,8 @@ class Totals:
     inexpressible: int
     grey: tuple[Coverage, ...]
     truncated: tuple[Coverage, ...]
+    uncounted: int
+    stopped: str
     cases: int
     points: Share
     kinds: tuple[str, ...]
@@ -74,6 +90,19 @@ class Totals:
     def finished(self) -> int:
         """Settings whose whole space was covered."""
         return self.settings - len(self.grey)
+
+    @property
+    def sampled(self) -> int:
+        """Settings that were sampled as far as it was planned."""
+        return len(self.grey) - len(self.truncated)
+
+    @property
+    def ways(self) -> str:
+        """How the host operations that are counted failed."""
+        how = "once, lastingly and until cleared, before the effect and after it"
+        if self.truncated:
+            return f"which failed so far, in some of {len(self.kinds)} ways, {how}"
+        return f"each failing in all of {len(self.kinds)} ways that apply to it, {how}"
 
     @property
     def straddled(self) -> Share:
@@ -92,6 +121,12 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         for cell in results.cells
         if cell.inexpressible is not None
     }
+    known = {(entry.contestant, entry.use_case) for entry in results.coverage}
+    asked = {
+        (f"{cell.contestant}.{cell.profile}.{cell.manager}", cell.use_case)
+        for cell in results.cells
+        if cell.inexpressible is None
+    }
     by_law = {law: tally(cell for cell in results.cells if cell.law == law) for law in laws}
     return Totals(
         contestants=len({(cell.contestant, cell.profile, cell.manager) for cell in results.cells}),
@@ -100,6 +135,8 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         inexpressible=len(refused),
         grey=tuple(entry for entry in run if entry.sampled or entry.truncated),
         truncated=tuple(entry for entry in run if entry.truncated),
+        uncounted=len(asked - known),
+        stopped=_stopped(run, len(asked - known)) if results.interrupted else "",
         cases=sum(entry.cases for entry in run),
         points=Share(
             "host operations",
@@ -155,4 +192,26 @@ def _what(why: str, entries: Sequence[Coverage]) -> str:
 
 
 def _sum(what: str, entries: Sequence[Coverage]) -> Share:
-    return Share(what, sum(entry.cases for entry in entries), sum(entry.space for entry in entries))
+    return Share(
+        what,
+        sum(entry.cases for entry in entries),
+        sum(entry.space for entry in entries),
+        sum(entry.left for entry in entries),
+    )
+
+
+def _stopped(run: Sequence[Coverage], uncounted: int) -> str:
+    """Say how far a run came: before cases are judged, those of all settings are counted."""
+    judged, left = sum(entry.cases for entry in run), sum(entry.left for entry in run)
+    if uncounted:
+        return (
+            f"This run was stopped while it still counted what there is to judge, in {len(run):,} of "
+            f"{len(run) + uncounted:,} settings by then; {counted(judged, 'case')} judged."
+        )
+    if left:
+        most = "at most " if any(entry.left and not entry.space for entry in run) else ""
+        return (
+            f"This run was stopped after {judged:,} of {most}{counted(judged + left, 'planned case')}; "
+            "every count is of what had been judged by then."
+        )
+    return f"This run was stopped after its {counted(judged, 'case')}, and before all that follows them."

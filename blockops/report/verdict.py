@@ -60,6 +60,9 @@ def sentences(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[str, str, str
     best = at[profiles[0], managers[0]]
     posted = at[profiles[1], managers[0]] if len(profiles) > 1 else None
     naive = at[profiles[0], managers[1]] if len(managers) > 1 else None
+    if not tally(cells).cases:
+        reach = _expresses(best.use_cases, best.inexpressible)
+        return ("Not one case of it was judged.", "So nothing is known of its hardening.", f"{reach}.")
     return (_at_best(best), _hardening(best, posted), _reach(best, naive))
 
 
@@ -103,7 +106,7 @@ def _under_lasting(counts: Tally) -> str:
     if not counts.lasting:
         return ""
     number = "all" if counts.lasting == counts.violated else f"{counts.lasting:,}"
-    return f" ({number} of them under faults that go on)"
+    return f" ({number} under lasting faults)"
 
 
 def _hardening(best: Standing, posted: Standing | None) -> str:
@@ -127,15 +130,19 @@ def _hardening(best: Standing, posted: Standing | None) -> str:
 
 
 def _reach(best: Standing, naive: Standing | None) -> str:
-    number = len(best.use_cases)
-    everything = "its one use case" if number == 1 else f"all {number} use cases"
-    cannot = best.inexpressible
-    reach = f"It cannot express {_listed(cannot)}" if cannot else f"It expresses {everything}"
+    reach = _expresses(best.use_cases, best.inexpressible)
     if naive is None:
         return f"{reach}; only one manager was run."
+    if not any(counts.judged for counts in naive.tallies.values()):
+        return f"{reach}; under a naive manager no case exercised a law."
     also = tuple(law for law in naive.broken if law not in best.broken)
     laws = f", among them {_listed(also)}" if also else ""
     return f"{reach}; {_naive_laws(len(naive.broken), len(best.broken))}{laws}."
+
+
+def _expresses(use_cases: Sequence[str], cannot: Sequence[str]) -> str:
+    everything = "its one use case" if len(use_cases) == 1 else f"all {len(use_cases)} use cases"
+    return f"It cannot express {_listed(cannot)}" if cannot else f"It expresses {everything}"
 
 
 def _naive_laws(naive: int, best: int) -> str:

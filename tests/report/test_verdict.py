@@ -78,7 +78,7 @@ def test_nothing_run_says_so_three_times() -> None:
 
 @pytest.mark.parametrize(
     ("lasting", "said"),
-    [(0, "cases."), (1, "cases (1 of them under faults that go on)."), (2, "(all of them under faults that")],
+    [(0, "cases."), (1, "cases (1 under lasting faults)."), (2, "(all under lasting faults).")],
 )
 def test_a_verdict_tells_faults_that_go_on_from_those_that_strike_once(lasting: int, said: str) -> None:
     first, _, _ = sentences([cell("tidy", held=3, violated=2, lasting=lasting)], ["tidy"])

@@ -174,4 +174,5 @@ FAMILY = Family(
     },
     _parse,
     _listed,
+    "devices that are unfit, or come and go",
 )

@@ -49,4 +49,6 @@ def _listed(setting: "Case", recording: Recording, chosen: Sequence[HostOperatio
             yield Occupied(disk.device)
 
 
-FAMILY = Family({"occupied": "a file already lies where a new image is to go"}, _parse, _listed)
+FAMILY = Family(
+    {"occupied": "a file already lies where a new image is to go"}, _parse, _listed, "files in the way"
+)

@@ -1,0 +1,98 @@
+"""What the report says of a run that was stopped: how far it came, and of what."""
+
+import io
+from collections.abc import Callable
+
+import attrs
+import pytest
+from rich.console import Console
+
+from blockops.lab.results import Cell, Coverage, Portion, Results
+from blockops.report.html import html
+from blockops.report.markdown import markdown
+from blockops.report.summary import Summary, summarise
+from blockops.report.terminal import print_summary
+from tests.report.fabricated import LAWS
+
+WHO = "x.hardened.careful"
+
+
+def printed(summary: Summary) -> str:
+    console = Console(file=io.StringIO(), width=80, force_terminal=False, color_system=None)
+    print_summary(console, summary)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+FORMS: list[Callable[[Summary], str]] = [html, markdown, printed]
+
+
+def stopped(*coverage: Coverage, uncounted: tuple[str, ...] = (), interrupted: bool = True) -> Summary:
+    places = [*(entry.use_case for entry in coverage), *uncounted]
+    cells = tuple(Cell("x", "hardened", "careful", place, law.id) for place in places for law in LAWS)
+    made = Results({"blockops": "0"}, 7, {}, coverage, cells, (), interrupted=interrupted)
+    return summarise(made, LAWS)
+
+
+WHOLE = Coverage(WHO, "retry-2", 40, 100, 3, 9, (Portion("eio", 40, 100),), 2, truncated=True, left=60)
+DRAWN = Coverage(WHO, "retry-3", 5, 900, 3, 9, (Portion("eio", 5, 900),), 3, True, True, left=15)
+PAIRS = Coverage(WHO, "retry-2 pairs", 0, 0, 0, 9, (), 2, True, True, left=150)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stopped_run_says_how_many_of_its_planned_cases_it_judged(form: Callable[[Summary], str]) -> None:
+    text = form(stopped(WHOLE, DRAWN, PAIRS))
+    assert "This run was stopped after 45 of at most 270 planned cases" in text
+    assert "after 45 of 120 planned cases" in form(stopped(WHOLE, DRAWN))
+    assert "stopped" not in form(stopped(attrs.evolve(WHOLE, truncated=False, left=0), interrupted=False))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_only_to_be_sampled_is_no_part_of_what_was_to_be_exhausted(
+    form: Callable[[Summary], str],
+) -> None:
+    text = (
+        form(stopped(WHOLE, DRAWN, PAIRS)).replace("</dt><dd>", " ").replace('</dt><dd class="sampled">', " ")
+    )
+    assert "40 of 100 host faults" in text
+    assert "5 of 900 cases with 3 devices" in text
+    assert "20 were planned" in text
+    assert "1,0" not in text
+    assert "3 of 9 host operations, which failed so far" in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_pairs_that_a_stopped_run_did_not_come_to_are_not_given_a_number(
+    form: Callable[[Summary], str],
+) -> None:
+    text = form(stopped(WHOLE, PAIRS)).replace('</dt><dd class="sampled">', " ")
+    assert "none yet" in text
+    assert "0 of 0 pairs" not in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_was_stopped_while_it_counted_gives_no_total(form: Callable[[Summary], str]) -> None:
+    text = form(stopped(attrs.evolve(WHOLE, cases=0, left=100), uncounted=("retry-3", "mixed-3")))
+    assert "stopped while it still counted what there is to judge, in 1 of 3 settings by then" in text
+    assert "planned cases" not in text
+    assert "2 not counted yet" in text
+
+
+def test_a_run_that_was_stopped_after_its_last_case_says_so() -> None:
+    done = attrs.evolve(WHOLE, cases=100, truncated=False, left=0)
+    assert stopped(done).totals.stopped == (
+        "This run was stopped after its 100 cases, and before all that follows them."
+    )
+
+
+def test_settings_are_finished_sampled_or_truncated() -> None:
+    rest = attrs.evolve(DRAWN, use_case="mixed-3", truncated=False, left=0)
+    totals = stopped(WHOLE, DRAWN, PAIRS, rest, uncounted=("give-up-2",)).totals
+    assert (totals.finished, totals.sampled, len(totals.truncated), totals.uncounted) == (0, 1, 3, 1)
+
+
+def test_nothing_is_said_of_a_contestant_of_which_no_case_was_judged() -> None:
+    first, second, third = stopped(attrs.evolve(WHOLE, cases=0)).chapters[0].sentences
+    assert first == "Not one case of it was judged."
+    assert second == "So nothing is known of its hardening."
+    assert third == "It expresses its one use case."
