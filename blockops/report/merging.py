@@ -77,9 +77,9 @@ def _together(why: str, names: Sequence[str]) -> str:
     if why == INEXPRESSIBLE:
         return use_case
     if why == DEVICES:
-        return f"{use_case}, {devices_of(places)}"
+        return f"{use_case} with {devices_of(places)}"
     if why == WORLDS:
-        return f"{use_case}, {worlds_of(places)}"
+        return f"{use_case} in {worlds_of(places)}"
     return f"{use_case} {why}"
 
 

@@ -67,7 +67,8 @@ class Totals:
     did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* settings were
     sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
     before their cases were known; pairs of faults count as settings of their own.  *stopped* says in a
-    sentence how far a run came that was stopped; it is empty for others.
+    sentence how far a run came that was stopped, empty for others; *exhausted* are the numbers of devices
+    where nothing was sampled.
     """
 
     contestants: int
@@ -78,6 +79,7 @@ class Totals:
     truncated: tuple[Coverage, ...]
     uncounted: int
     stopped: str
+    exhausted: str
     cases: int
     points: Share
     kinds: tuple[str, ...]
@@ -95,6 +97,16 @@ class Totals:
     def sampled(self) -> int:
         """Settings that were sampled as far as it was planned."""
         return len(self.grey) - len(self.truncated)
+
+    @property
+    def glance(self) -> tuple[str, ...]:
+        """What to know first, in a few words each: how much was judged, what of it to the last case."""
+        whole, drawn = _added(self.shares), _added(self.samples)
+        return (
+            f"{counted(self.cases, 'case')} judged by {counted(len(self.by_law), 'law')}",
+            *([f"exhaustive with {self.exhausted}: {whole.numbers}"] if self.shares else []),
+            *([f"sampled elsewhere: {drawn.numbers}"] if self.samples else []),
+        )
 
     @property
     def ways(self) -> str:
@@ -137,6 +149,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         truncated=tuple(entry for entry in run if entry.truncated),
         uncounted=len(asked - known),
         stopped=_stopped(run, len(asked - known)) if results.interrupted else "",
+        exhausted=devices_of(place_of(entry.use_case) for entry in whole),
         cases=sum(entry.cases for entry in run),
         points=Share(
             "host operations",
@@ -198,6 +211,10 @@ def _sum(what: str, entries: Sequence[Coverage]) -> Share:
         sum(entry.space for entry in entries),
         sum(entry.left for entry in entries),
     )
+
+
+def _added(shares: Sequence[Share]) -> Share:
+    return Share("cases", sum(share.judged for share in shares), sum(share.of for share in shares))
 
 
 def _stopped(run: Sequence[Coverage], uncounted: int) -> str:

@@ -92,6 +92,19 @@ def test_the_first_screen_has_the_verdicts_the_coverage_and_the_versions(page: s
     assert "qemu-img" in first
 
 
+def test_coverage_and_versions_are_told_in_a_line_before_the_verdicts(page: str, summary: Summary) -> None:
+    before = page[: page.index('class="card"')]
+    for name, version in summary.results.versions.items():
+        assert f"{name} {version}" in before
+    whole = sum(share.of for share in summary.totals.shares)
+    assert summary.totals.glance == (
+        f"{summary.totals.cases:,} cases judged by {len(LAWS)} laws",
+        f"exhaustive with 1–2 devices: {sum(s.judged for s in summary.totals.shares):,} of {whole:,}",
+        f"sampled elsewhere: {summary.totals.samples[0].numbers}",
+    )
+    assert all(part in before for part in summary.totals.glance)
+
+
 @pytest.mark.parametrize("form", [html, markdown])
 def test_every_form_has_each_violation_with_its_replay_command(
     form: Callable[[Summary], str], summary: Summary

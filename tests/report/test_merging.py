@@ -32,8 +32,8 @@ def test_what_was_judged_to_the_last_case_has_a_row_for_itself_and_what_was_samp
         "retry-2~0aa": ("retry-2~0aa",),
         "retry-1": ("retry-1",),
         "retry-2 pairs": ("retry-2 pairs",),
-        "retry, 3–4, 6 devices": ("retry-3", "retry-4", "retry-6"),
-        "retry, 2 further worlds": ("retry-2~3fa", "retry-2~4fa"),
+        "retry with 3–4, 6 devices": ("retry-3", "retry-4", "retry-6"),
+        "retry in 2 further worlds": ("retry-2~3fa", "retry-2~4fa"),
     }
 
 
@@ -48,7 +48,7 @@ def test_a_sort_of_faults_that_nobody_has_heard_of_is_one_more_row() -> None:
 def test_the_first_place_of_a_use_case_stands_alone_though_sampled() -> None:
     assert named((), ("mixed-3", "mixed-4", "mixed-5")) == {
         "mixed-3": ("mixed-3",),
-        "mixed, 4–5 devices": ("mixed-4", "mixed-5"),
+        "mixed with 4–5 devices": ("mixed-4", "mixed-5"),
     }
 
 
@@ -142,7 +142,7 @@ def lines(summary: Summary, name: str) -> list[Line]:
 
 
 def test_a_merged_row_is_grey_and_adds_its_places_up(summary: Summary) -> None:
-    merged, single = lines(summary, "group-snapshot, 3–5 devices"), lines(summary, "group-snapshot-2")
+    merged, single = lines(summary, "group-snapshot with 3–5 devices"), lines(summary, "group-snapshot-2")
     assert merged
     assert len(merged) == len(single)
     for line, own in zip(merged, single, strict=True):
@@ -160,7 +160,7 @@ def test_a_merged_row_is_grey_and_adds_its_places_up(summary: Summary) -> None:
 def test_merged_rows_and_a_new_sort_of_faults_are_in_every_form(summary: Summary, form: object) -> None:
     assert callable(form)
     text = form(summary)
-    for name in ("group-snapshot, 3–5 devices", "group-snapshot-2 until cleared"):
+    for name in ("group-snapshot with 3–5 devices", "group-snapshot-2 until cleared"):
         assert name in text
     assert "group-snapshot-4 " not in text
     assert "cases, until cleared" in text
@@ -168,10 +168,10 @@ def test_merged_rows_and_a_new_sort_of_faults_are_in_every_form(summary: Summary
 
 def test_what_was_not_exhausted_is_added_up_over_the_contestants(summary: Summary) -> None:
     rest = {one.name: one for one in summary.remainders}
-    assert set(rest) == {"group-snapshot, 3–5 devices", "group-snapshot-2 until cleared"}
-    number = len(lines(summary, "group-snapshot, 3–5 devices"))
-    assert rest["group-snapshot, 3–5 devices"].contestants == number
-    assert rest["group-snapshot, 3–5 devices"].cases == 2556 * number
+    assert set(rest) == {"group-snapshot with 3–5 devices", "group-snapshot-2 until cleared"}
+    number = len(lines(summary, "group-snapshot with 3–5 devices"))
+    assert rest["group-snapshot with 3–5 devices"].contestants == number
+    assert rest["group-snapshot with 3–5 devices"].cases == 2556 * number
     assert sum(one.space for one in rest.values()) == sum(entry.space for entry in summary.totals.grey)
 
 
