@@ -27,8 +27,19 @@ def document(results: Results, laws: tuple[Law, ...]) -> Document:
 
 
 def to_text(results: Results, laws: tuple[Law, ...]) -> str:
-    """Return *results* as JSON text, one value a line, ending in a line feed."""
-    return json.dumps(document(results, laws), ensure_ascii=False, indent=1) + "\n"
+    """Return *results* as JSON text, one cell, violation or other entry a line, ending in a line feed."""
+    members = (f"{_line(key)}: {_entries(value)}" for key, value in document(results, laws).items())
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _entries(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _line(value)
+    return "[\n" + ",\n".join(map(_line, value)) + "\n]"
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_text(text: str) -> Results:

@@ -23,6 +23,15 @@ def test_the_same_results_give_the_same_bytes() -> None:
     assert to_text(results(), LAWS) == to_text(results(), LAWS)
 
 
+def test_each_entry_is_one_line_so_that_line_tools_can_read_and_compare_reports() -> None:
+    lines = [line.removesuffix(",") for line in to_text(results(), LAWS).splitlines()]
+    made = document(results(), LAWS)
+    for key, value in made.items():
+        for entry in value if isinstance(value, list) else []:
+            assert json.dumps(entry, ensure_ascii=False, separators=(",", ":")) in lines, key
+    assert json.loads(to_text(results(), LAWS)) == made
+
+
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
