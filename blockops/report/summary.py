@@ -123,17 +123,12 @@ class Remainder:
     all_points: int
 
     @property
-    def _space(self) -> str:
-        return counted(self.space, "case") if self.space else "no case yet"
-
-    @property
     def words(self) -> str:
-        """Who was judged in how many cases, on how many host operations."""
-        return (
-            f"{self.name}: {f'{self.cases:,} of ' if self.space else ''}{self._space} "
-            f"of {counted(self.contestants, 'contestant')}, "
-            f"on {self.points:,} of {counted(self.all_points, 'host operation')}"
-        )
+        """Who was judged in how many cases, on how many host operations where those were broken."""
+        cases = f"{self.cases:,} of {counted(self.space, 'case')}" if self.space else "no case yet"
+        points = f", on {self.points:,} of {counted(self.all_points, 'host operation')}"
+        who = counted(self.contestants, "contestant")
+        return f"{self.name}: {cases} of {who}{points if self.all_points else ''}"
 
 
 @attrs.frozen

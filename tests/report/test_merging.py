@@ -10,7 +10,7 @@ from blockops.report.case import Place, place_of, setting_of
 from blockops.report.html import html
 from blockops.report.markdown import markdown
 from blockops.report.merging import groups
-from blockops.report.summary import Line, Summary, summarise
+from blockops.report.summary import Line, Remainder, Summary, summarise
 from tests.report.fabricated import LAWS, results
 
 WHOLE = ("retry-2", "retry-2~0aa", "retry-1")
@@ -194,3 +194,10 @@ def test_one_case_that_breaks_two_laws_is_drawn_once_and_both_fields_lead_to_it(
     for form in (html(both), markdown(both)):
         assert form.count("it never went on") == 1
         assert form.count(first.replay) == 1
+
+
+def test_operations_of_the_host_are_counted_only_where_some_were_to_be_broken() -> None:
+    many = Remainder("retry-3", contestants=1, cases=1, space=900, points=1, all_points=40)
+    assert many.words == "retry-3: 1 of 900 cases of 1 contestant, on 1 of 40 host operations"
+    assert attrs.evolve(many, all_points=0).words == "retry-3: 1 of 900 cases of 1 contestant"
+    assert attrs.evolve(many, all_points=0, space=0).words == "retry-3: no case yet of 1 contestant"
