@@ -99,6 +99,14 @@ class Row:
         judged = [line for line in self.lines if line.coverage]
         return bool(judged) and all(line.grey for line in judged)
 
+    @property
+    def how(self) -> str:
+        """Why it is grey, empty where it is not."""
+        if not self.grey:
+            return ""
+        truncated = any(entry.truncated for line in self.lines for entry in line.coverage)
+        return "truncated" if truncated else "sampled"
+
 
 @attrs.frozen
 class Chapter:

@@ -106,7 +106,7 @@ def _matrix(summary: Summary) -> Iterable[RenderableType]:
 def _matrix_line(row: Row) -> Text:
     name = f"  {row.profile} {row.manager}"
     line = Text.assemble(f"{name:20}", strip((entry.tally for entry in row.fields), grey=row.grey))
-    return line.append(" sampled", "dim") if row.grey else line
+    return line.append(f" {row.how}", "dim") if row.grey else line
 
 
 def _coverage(summary: Summary) -> Iterable[Text]:
@@ -114,7 +114,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     yield Text(
         f"{counted(totals.cases, 'case')} of {counted(totals.contestants, 'contestant')} "
         f"in {counted(totals.use_cases, 'use case')}; "
-        f"{totals.finished} of {totals.settings} settings judged to the last case."
+        f"{totals.finished:,} of {totals.settings:,} settings judged to the last case."
     )
     if totals.straddled.of:
         yield Text(f"{totals.straddled.words}.")

@@ -66,9 +66,9 @@ class Totals:
     Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
     did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* settings were
     sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
-    before their cases were known; pairs of faults count as settings of their own.  *stopped* says in a
-    sentence how far a run came that was stopped, empty for others; *exhausted* are the numbers of devices
-    where nothing was sampled.
+    before their cases were known; nothing is summed up then, for there was no plan.  Pairs of faults count as
+    settings of their own.  *stopped* says in a sentence how far a run came that was stopped, empty for
+    others; *exhausted* are the numbers of devices where nothing was sampled.
     """
 
     contestants: int
@@ -91,7 +91,7 @@ class Totals:
     @property
     def finished(self) -> int:
         """Settings whose whole space was covered."""
-        return self.settings - len(self.grey)
+        return self.settings - len(self.grey) - self.uncounted
 
     @property
     def sampled(self) -> int:
@@ -126,29 +126,25 @@ class Totals:
 def totals(results: Results, laws: Sequence[str]) -> Totals:
     """Return the sums over *results*; *laws* are the ids of all laws, in their order."""
     run = [entry for entry in results.coverage if entry.space or entry.truncated]
-    whole = [entry for entry in run if not entry.sampled]
+    uncounted = _uncounted(results)
+    summed = [] if uncounted else run
+    whole = [entry for entry in summed if not entry.sampled]
     single = [entry for entry in whole if not place_of(entry.use_case).faults]
     refused = {
         (cell.contestant, cell.profile, cell.manager, cell.use_case)
         for cell in results.cells
         if cell.inexpressible is not None
     }
-    known = {(entry.contestant, entry.use_case) for entry in results.coverage}
-    asked = {
-        (f"{cell.contestant}.{cell.profile}.{cell.manager}", cell.use_case)
-        for cell in results.cells
-        if cell.inexpressible is None
-    }
     by_law = {law: tally(cell for cell in results.cells if cell.law == law) for law in laws}
     return Totals(
         contestants=len({(cell.contestant, cell.profile, cell.manager) for cell in results.cells}),
         use_cases=len({place_of(cell.use_case).use_case for cell in results.cells}),
-        settings=len(run),
+        settings=len(run) + uncounted,
         inexpressible=len(refused),
         grey=tuple(entry for entry in run if entry.sampled or entry.truncated),
         truncated=tuple(entry for entry in run if entry.truncated),
-        uncounted=len(asked - known),
-        stopped=_stopped(run, len(asked - known)) if results.interrupted else "",
+        uncounted=uncounted,
+        stopped=_stopped(run, uncounted) if results.interrupted else "",
         exhausted=devices_of(place_of(entry.use_case) for entry in whole),
         cases=sum(entry.cases for entry in run),
         points=Share(
@@ -158,10 +154,21 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         ),
         kinds=tuple(kind for kind in _judged_by_group(whole) if kind in _OF_OPERATIONS),
         shares=tuple(_shares(whole)),
-        samples=tuple(_samples([entry for entry in run if entry.sampled])),
+        samples=tuple(_samples([entry for entry in summed if entry.sampled])),
         judgements=sum(counts.judged for counts in by_law.values()),
         by_law=by_law,
     )
+
+
+def _uncounted(results: Results) -> int:
+    """Return how many settings that can be asked for had not been surveyed."""
+    known = {(entry.contestant, entry.use_case) for entry in results.coverage}
+    asked = {
+        (f"{cell.contestant}.{cell.profile}.{cell.manager}", cell.use_case)
+        for cell in results.cells
+        if cell.inexpressible is None
+    }
+    return len(asked - known)
 
 
 def _judged_by_group(entries: Iterable[Coverage]) -> dict[str, Share]:

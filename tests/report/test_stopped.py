@@ -74,7 +74,8 @@ def test_pairs_that_a_stopped_run_did_not_come_to_are_not_given_a_number(
 def test_a_run_that_was_stopped_while_it_counted_gives_no_total(form: Callable[[Summary], str]) -> None:
     text = form(stopped(attrs.evolve(WHOLE, cases=0, left=100), uncounted=("retry-3", "mixed-3")))
     assert "stopped while it still counted what there is to judge, in 1 of 3 settings by then" in text
-    assert "planned cases" not in text
+    assert "planned" not in text.replace("as far as planned", "")
+    assert "of 100" not in text.replace("0 of 100, truncated", "").replace("0 of 100 case", "")
     assert "2 not counted yet" in text
 
 
@@ -89,6 +90,13 @@ def test_settings_are_finished_sampled_or_truncated() -> None:
     rest = attrs.evolve(DRAWN, use_case="mixed-3", truncated=False, left=0)
     totals = stopped(WHOLE, DRAWN, PAIRS, rest, uncounted=("give-up-2",)).totals
     assert (totals.finished, totals.sampled, len(totals.truncated), totals.uncounted) == (0, 1, 3, 1)
+
+
+def test_a_contestant_that_was_cut_off_is_marked_as_truncated_in_the_terminal() -> None:
+    assert "· truncated" in printed(stopped(WHOLE))
+    rest = attrs.evolve(WHOLE, sampled=True, truncated=False, left=0)
+    assert [row.how for row in stopped(WHOLE).chapters[0].rows] == ["truncated"]
+    assert [row.how for row in stopped(rest).chapters[0].rows] == ["sampled"]
 
 
 def test_nothing_is_said_of_a_contestant_of_which_no_case_was_judged() -> None:
