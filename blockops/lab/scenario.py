@@ -2,10 +2,11 @@
 
 It selects a use case and groups of faults, and brings an oracle of its own, which tells this class of
 failure from every other.  All contestants that express the use case go through the same faults; of many
-cases a fixed number is taken, spread evenly over the list, so that a scenario is short.
+cases a fixed number is taken, some of each group, so that a scenario is short.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -27,6 +28,9 @@ from blockops.management.use_cases import USE_CASES
 
 CASES = 60
 """How many cases of a contestant a scenario takes, the one without a fault always among them."""
+
+LEAST = 10
+"""How many of those it takes at least from each group of faults, where there are so many."""
 
 Oracle = Callable[[Evidence], Judgement]
 """Violated: the contestant suffers it in this case; not exercised: the case says nothing about it."""
@@ -89,7 +93,7 @@ def suffering(roster: Roster, play: Play, scenario_id: str, contestant_id: str) 
     """Return how one contestant fares in one scenario."""
     (scenario,) = (one for one in play() if one.id == scenario_id)
     start = start_of(scenario, enlisted(roster)[contestant_id])
-    found = [(fault, scenario.oracle(evidence_of(case))) for fault, case in _cases(start, scenario)]
+    found = [(fault, scenario.oracle(evidence_of(case))) for fault, case in cases_of(start, scenario)]
     bad = [(fault, one) for fault, one in found if one.verdict is Verdict.VIOLATED]
     return Suffering(
         contestant_id,
@@ -107,9 +111,21 @@ def start_of(scenario: Scenario, contestant: Contestant) -> Case:
     return Case(contestant, use_case, World(devices=use_case.device_counts[0]), NoFault())
 
 
-def _cases(start: Case, scenario: Scenario) -> Iterator[tuple[Fault, Case]]:
-    groups = frozenset(scenario.faults)
-    listed = space(start, record_once(start), groups, complete=True).faults
-    faults = [NoFault(), *(fault for fault in listed if not isinstance(fault, NoFault))]
-    for number in sorted({n * len(faults) // CASES for n in range(CASES)}):
-        yield faults[number], attrs.evolve(start, fault=faults[number])
+def cases_of(start: Case, scenario: Scenario) -> Iterator[tuple[Fault, Case]]:
+    """Yield the case without a fault, then some of each group, spread over its list, the rarest group first.
+
+    Of each group as large a part is taken, but at least LEAST: a manager has few steps to die at, and the
+    host many operations to fail.
+    """
+    listed = space(start, record_once(start), frozenset(scenario.faults), complete=True).faults
+    *small, largest = sorted(
+        ([fault for fault in listed if fault.group == group] for group in scenario.faults), key=len
+    )
+    some = [_spread(faults, max(LEAST, CASES * len(faults) // len(listed))) for faults in small]
+    left = CASES - 1 - sum(map(len, some))
+    for fault in [NoFault(), *itertools.chain(*some), *_spread(largest, left)]:
+        yield fault, attrs.evolve(start, fault=fault)
+
+
+def _spread(faults: Sequence[Fault], count: int) -> list[Fault]:
+    return [faults[number] for number in sorted({n * len(faults) // count for n in range(count)}) if faults]

@@ -4,13 +4,22 @@ Each oracle looks at what only this class leaves behind, and says nothing (not e
 could not have shown it.
 """
 
+import contextlib
+from collections.abc import Mapping
+
+from blockops.errors import BlockError
+from blockops.host.memory import MemoryFolder
 from blockops.lab.evidence import Ending, Evidence
+from blockops.lab.faults.fault import HostOperation
+from blockops.lab.images import chain_on_disk
 from blockops.lab.laws.atomicity import all_or_nothing, device_states, one_instant
 from blockops.lab.laws.house import released, tidy
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.laws.words import repeatable, truthful
 from blockops.lab.results import Verdict
-from blockops.management.desk import Replied
+from blockops.lab.world import MANAGEMENT
+from blockops.management.desk import Answer, Desk, Lost, Replied
+from blockops.steps import Phase, Step, Steps, run
 
 
 def stuck_frozen(evidence: Evidence) -> Judgement:
@@ -43,14 +52,38 @@ def half_switched(evidence: Evidence) -> Judgement:
 
 
 def books_disagree(evidence: Evidence) -> Judgement:
-    """Management has lived to its end and been answered, and its configuration names what is not shown."""
-    if not evidence.replied or evidence.killed:
+    """Whoever starts the machine by management's record would leave out an image that a device shows.
+
+    The record is all that stands on the disk, notes and a design's own journal included: a new manager reads
+    it whom no hypervisor answers.  An image above the one that is shown leaves nothing out.  Where the books
+    themselves could not be read or written, it is their storage that has failed, and no design.
+    """
+    if evidence.killed or not evidence.began or any(map(_strikes_the_books, evidence.hits)):
         return NOT_EXERCISED
+    record = _by_the_record(evidence)
     for disk, shown in zip(evidence.case.world.disks(), evidence.live, strict=True):
-        book = evidence.books.get(disk.device)
-        if shown.top != book:
-            return violated(f"{disk.device} shows {shown.top or 'no image'}, the books say {book}", "books")
+        named = record.get(disk.device, "")
+        if shown.top is not None and shown.top not in chain_on_disk(evidence.disk, named):
+            return violated(f"{disk.device} shows {shown.top}, the record says {named or 'nothing'}", "books")
     return HELD
+
+
+def _strikes_the_books(hit: HostOperation) -> bool:
+    return hit.actor == "management" and hit.path.startswith(MANAGEMENT)
+
+
+def _by_the_record(evidence: Evidence) -> dict[str, str]:
+    """Return which image each device would be started on, were the hypervisor gone."""
+    case, disk = evidence.case, evidence.disk.fork()
+    desk = Desk(MemoryFolder(disk), _nobody, volumes=case.world.volume_names())
+    with contextlib.suppress(BlockError):  # then the books stand as it left them
+        run(case.contestant.recover(desk, case.use_case.wish(case.world.disks())))
+    return {device: image.path for device, image in desk.configuration().items()}
+
+
+def _nobody(command: str, arguments: Mapping[str, object]) -> Steps[Answer]:
+    yield Step(Phase.SEND, command)
+    return Lost()
 
 
 def skewed_cut(evidence: Evidence) -> Judgement:

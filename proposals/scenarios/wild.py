@@ -40,7 +40,7 @@ _IN_ORDER = (
         tells="Success was reported, and the guest of some device was not held back from the first switch to "
         "the last.",
         use_case="group-snapshot",
-        faults=("guest-runs", "guest-lags", "eio"),
+        faults=("guest-runs", "guest-lags", "disconnect", "eio"),
         oracle=oracles.freeze_downgraded,
         reports=threads(
             "kubevirt/kubevirt#14096",
@@ -87,9 +87,11 @@ _IN_ORDER = (
         id="books-disagree",
         kind="F5",
         says="Management's record of which image a device is on differs from what it shows.",
-        tells="Management was answered to the end, and its configuration names another image than is shown.",
+        tells="Whoever starts the machine by what stands on the disk (configuration, notes, a design's own "
+        "record) would leave out an image that a device shows. A failure of the books' own storage does not "
+        "count: it blames no design.",
         use_case="group-snapshot",
-        faults=("eio", "enospc"),
+        faults=("eio", "enospc", "reply-lost", "manager-dies"),
         oracle=oracles.books_disagree,
         reports=threads(
             "OpenNebula/one#8040",

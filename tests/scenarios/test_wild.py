@@ -7,10 +7,11 @@ import pytest
 
 from blockops.lab.case import parse_case
 from blockops.lab.evidence import Ending, Evidence
+from blockops.lab.exploring import record_once, space
 from blockops.lab.faults import GROUPS
 from blockops.lab.judging import evidence_of
 from blockops.lab.results import Verdict
-from blockops.lab.scenario import CASES, Scenario, suffering
+from blockops.lab.scenario import CASES, LEAST, Scenario, cases_of, start_of, suffering
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.cli import main
@@ -35,6 +36,7 @@ SPARED = {
     "freeze-downgraded": "group-snapshot.as-posted.naive",
     "leftover": "recorded-transaction.hardened.careful",
     "half-switched": "recorded-transaction.hardened.careful",
+    "books-disagree": "recorded-transaction.hardened.naive",
     "skewed-cut": "stop-cont.as-posted.naive",
     "unknown-outcome": "recorded-transaction.hardened.careful",
     "engine": "recorded-transaction.hardened.careful",
@@ -90,6 +92,43 @@ def test_the_oracles_tell_the_classes_apart(case: str, classes: set[str]) -> Non
     assert {name for name, verdict in found.items() if verdict is Verdict.VIOLATED} == classes
 
 
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("group-snapshot.hardened.naive/group-snapshot-2/reply-lost@1", Verdict.VIOLATED),
+        ("group-snapshot.hardened.careful/group-snapshot-2/reply-lost@1", Verdict.HELD),
+        ("recorded-transaction.hardened.naive/group-snapshot-2/reply-lost@1", Verdict.HELD),
+        ("freeze.hardened.careful/group-snapshot-2/manager-dies@11", Verdict.VIOLATED),
+        ("group-snapshot.hardened.careful/group-snapshot-2/kill@30", Verdict.NOT_EXERCISED),
+    ],
+)
+def test_notes_and_a_designs_own_record_are_books_as_well(case: str, expected: Verdict) -> None:
+    assert SCENARIOS["books-disagree"].oracle(seen(case)).verdict is expected
+
+
+def test_a_failure_of_the_books_storage_blames_no_design() -> None:
+    """The overlays are shown, and what is to say so cannot be written."""
+    sound = "group-snapshot.hardened.naive/group-snapshot-2"
+    writes = [
+        operation.number
+        for operation in record_once(parse_case(f"{sound}/no-fault", CONTESTANTS, {})).operations
+        if operation.operation == "write" and "machine.json" in operation.path
+    ]
+    evidence = seen(f"{sound}/eio@{writes[0]}")
+    assert evidence.books["d0"] != evidence.live[0].top
+    assert SCENARIOS["books-disagree"].oracle(evidence).verdict is Verdict.NOT_EXERCISED
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
+def test_of_every_group_of_faults_some_are_played(scenario: Scenario) -> None:
+    start = start_of(scenario, CONTESTANTS[SUFFERERS[scenario.id]])
+    played = [fault.group for fault, _ in cases_of(start, scenario)]
+    assert len(played) <= CASES
+    for group in scenario.faults:
+        there = len(space(start, record_once(start), frozenset([group]), complete=True).faults)
+        assert played.count(group) >= min(LEAST, there), group
+
+
 def test_the_books_are_those_that_management_left() -> None:
     evidence = seen("freeze.hardened.careful/group-snapshot-2/no-fault")
     assert evidence.ending is Ending.SUCCEEDED
@@ -124,3 +163,15 @@ def test_the_page_names_every_scenario_and_its_reports() -> None:
     for scenario in SCENARIOS.values():
         assert f"## {scenario.kind} {scenario.id}" in text
         assert all(report.url in text for report in scenario.reports)
+        assert ", ".join(f"`{group}`" for group in scenario.faults) in " ".join(text.split())
+
+
+def test_a_class_without_a_public_report_is_said_to_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    asked = ["--scenario", "engine", "--contestant", "naive-loop.as-posted.naive", "--jobs", "1"]
+    main(["compare", *asked, "--out", str(out)])
+    capsys.readouterr()
+    for form in ("report.html", "report.md"):
+        assert "No public report of this class is cited." in (out / form).read_text(encoding="utf-8")
