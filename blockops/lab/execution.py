@@ -111,7 +111,7 @@ class Execution:
         self.clock.actor = "management"
         self.clock.disarm()
         self.evidence.hits = tuple(self.clock.hits)
-        self.evidence.troubles, self.evidence.looked = self.clock.troubles, self.clock.looked
+        self.evidence.troubles, self.evidence.asked = self.clock.troubles, self.clock.asked
         self.evidence.way = tuple(self.clock.way)
         orphaned = () if self.clock.pages is None else self.clock.pages.orphaned
         self.evidence.doubled = (*self.clock.doubled, *orphaned)

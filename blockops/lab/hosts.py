@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import attrs
 
-from blockops.errors import Effect, HostError
+from blockops.errors import Effect
 from blockops.host.api import LockMode
 from blockops.host.memory import MemoryFolder
 from blockops.host.memory_file import MemoryFile
@@ -27,6 +27,7 @@ from blockops.lab.cache import Cache
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import HostFault, Trouble
 from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
+from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.page_cache import PageCache
 from blockops.units import SECTOR
 
@@ -37,34 +38,6 @@ class ProcessKilled(BaseException):
     """The hypervisor is gone; nothing of it may catch this."""
 
 
-class InjectedError(HostError):
-    """The error of an operation that was made to fail; it notices who looks at its errno.
-
-    Where nobody did, another errno would have changed nothing but words.
-    """
-
-    _clock: "Clock | None" = None
-
-    def watched(self, clock: "Clock") -> "InjectedError":
-        """Tell *clock* from now on."""
-        self._clock = clock
-        return self
-
-    @property
-    def code(self) -> int:
-        if self._clock is not None:
-            self._clock.looked = True
-        return self._code
-
-    @code.setter
-    def code(self, code: int) -> None:
-        self._code = code
-
-    @property
-    def message(self) -> str:
-        return HostError(self.operation, self.path, self._code, self.offset).message
-
-
 @attrs.define(eq=False)
 class Clock:
     """The count of host operations of one case, and the fault that some of them meet.
@@ -72,7 +45,7 @@ class Clock:
     *actor* is whoever the scheduler is stepping.  *doubled* are files that one process had open twice,
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
-    *looked* says that somebody asked which errno an injected error has, other than to print it.
+    *asked*: what somebody asked about the injected errors.
     *pages* is there where a flush is to drop some.  *way* are the numbers of the operations of management
     and the hypervisor that came after the first host fault and that it did not strike: see `pairs`.
     """
@@ -85,7 +58,7 @@ class Clock:
     number: int = 0
     operations: list[HostOperation] = attrs.field(factory=list)
     hits: list[HostOperation] = attrs.field(factory=list)
-    looked: bool = False
+    asked: Asked = attrs.field(factory=Asked)
     mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
     way: list[int] = attrs.field(factory=list)
@@ -120,10 +93,10 @@ class Clock:
         path: str,
         offset: int | None = None,
         effect: Effect = Effect.NONE,
-    ) -> "InjectedError":
+    ) -> InjectedError:
         """Return the error of an operation that fails as *fault* says."""
         effect = Effect.UNKNOWN if fault.applied else effect
-        return InjectedError(operation, path, ERRNO[fault.kind], offset, effect).watched(self)
+        return InjectedError(operation, path, ERRNO[fault.kind], offset, effect).watched(self.asked)
 
     def clear(self) -> None:
         """Note that a command has been answered, or that the next one is sent: some trouble ends then."""

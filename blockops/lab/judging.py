@@ -5,8 +5,10 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
 * a fault that is to last, but that no later operation would have met again, is the one-off fault; so is
   one that is to last until it is cleared, where none would have met it until then;
 * a fault that lasts until it is cleared is the lasting one, where that one has met nothing after that;
-* two errnos at one operation, when nobody looked at the errno but to print it, and when, if the trouble
-  is to last, both have the same scope (`faults.kinds.scope_of`): only words differ, and both alike;
+* two errnos at one operation, when nobody compared the errno with either of them, and when, if the
+  trouble is to last, both have the same scope (`faults.kinds.scope_of`): only words differ, and both alike;
+* a flush or a sync that fails after its effect is the one that fails before it, when nobody asked what
+  holds after the error: neither loses anything, as long as there is no power loss;
 * two kills between which nothing reached the disk, nothing was promised to the guest and nothing was
   said to management leave the same behind (`execution.Moment`).
 
@@ -23,8 +25,9 @@ from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault, Span
-from blockops.lab.faults.kinds import MERE_ERRNO, Kind, scope_of
+from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, Kind, scope_of
 from blockops.lab.gathering import gather
+from blockops.lab.injected import Asked
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
 
@@ -34,8 +37,8 @@ class Judged:
     """A case with what each law says of it, and what of the core broke in it.
 
     *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
-    the last of its troubles (`faults.host.Trouble`), *looked* and *way* are as in `Clock`; *equal*: the case
-    was not run, because it equals another that was.
+    the last of its troubles (`faults.host.Trouble`), *operation* is what that struck first;
+    *asked* and *way* are as in `Clock`; *equal*: the case was not run, because it equals another that was.
     """
 
     case: str
@@ -45,7 +48,8 @@ class Judged:
     again: frozenset[str] = frozenset()
     within: frozenset[str] = frozenset()
     beyond: bool = True
-    looked: bool = True
+    operation: str = ""
+    asked: Asked = attrs.field(factory=Asked)
     way: tuple[int, ...] = ()
     equal: bool = False
     crossroads: Crossroads | None = None
@@ -71,8 +75,18 @@ def judged(case: Case) -> Judged:
     struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)
+    operation = "" if last.first is None else last.first.operation
     return Judged(
-        case.id, judgements, broken, struck, again, within, last.beyond, evidence.looked, evidence.way
+        case.id,
+        judgements,
+        broken,
+        struck,
+        again,
+        within,
+        last.beyond,
+        operation,
+        evidence.asked,
+        evidence.way,
     )
 
 
@@ -108,7 +122,7 @@ class Judging:
         if not fault.host_faults or _point_of(fault) != self._point:
             return None
         last = fault.host_faults[-1]
-        return self._with_other_span(last) or self._with_other_errno(last)
+        return self._with_other_span(last) or self._with_other_errno(last) or self._before_effect(last)
 
     def _with_other_span(self, fault: HostFault) -> Judged | None:
         """Return what came of the same failure in another span, if this one would meet no more or less."""
@@ -128,9 +142,17 @@ class Judging:
             return None
         for kind, found in self._of(fault, fault.span).items():
             alike = fault.span is Span.ONCE or scope_of(kind) == scope_of(fault.kind)
-            if alike and kind in MERE_ERRNO and not found.looked:
+            told_apart = found.asked.errnos & {ERRNO[kind], ERRNO[fault.kind]} if kind in MERE_ERRNO else True
+            if alike and not told_apart:
                 return found
         return None
+
+    def _before_effect(self, fault: HostFault) -> Judged | None:
+        """Return what came of the same failure before its effect, if that makes no difference."""
+        before = self._there.get((False, fault.span), {}).get(fault.kind) if fault.applied else None
+        if before is None or before.asked.effect:
+            return None
+        return before if before.operation in LOSES_NOTHING else None
 
     def _of(self, fault: HostFault, span: Span) -> _Kinds:
         return self._there.setdefault((fault.applied, span), {})

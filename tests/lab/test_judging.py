@@ -1,11 +1,16 @@
 """A case that is not run because it equals another one is judged as if it had been run."""
 
+import errno
+
 import attrs
 import pytest
 
+from blockops.device import Device, Request
+from blockops.errors import Effect
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.host import HostFault
 from blockops.lab.faults.kinds import Kind
+from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.judging import Judged, Judging, judged
 from blockops.lab.results import Verdict
 from tests.lab.cases import case
@@ -41,11 +46,55 @@ def verdicts(one: Judged) -> dict[str, tuple[Verdict, str]]:
     return {law: (judgement.verdict, judgement.key) for law, judgement in one.judgements.items()}
 
 
-def test_an_errno_that_somebody_looks_at_is_tried_for_itself() -> None:
+def test_an_errno_that_somebody_tells_apart_is_tried_for_itself_and_no_other() -> None:
     start = case("freeze.as-posted.careful/group-snapshot-2/no-fault")
     recording = record(start)
     number = next(one.number for one in recording.operations if one.operation == "open")
     assert recording.operations[number - 1].path.startswith("/vm/management/")
     judging = Judging(start, space(start, recording, None, complete=True))
-    found = [judging.judge(HostFault(kind, number)) for kind in (Kind.EIO, Kind.ENOENT)]
+    kinds = (Kind.EIO, Kind.EACCES, Kind.ENOENT, Kind.EMFILE)
+    found = [judging.judge(HostFault(kind, number)) for kind in kinds]
+    assert [one.equal for one in found] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("operation", "equal"), [("flush", True), ("sync", True), ("write", False)])
+def test_what_loses_nothing_fails_alike_before_its_effect_and_after_it(operation: str, equal: bool) -> None:
+    start = case("group-snapshot.hardened.careful/group-snapshot-2/no-fault")
+    recording = record(start)
+    judging = Judging(start, space(start, recording, None, complete=True))
+    number = next(one.number for one in recording.operations if one.operation == operation)
+    found = [judging.judge(HostFault(Kind.EIO, number, applied=applied)) for applied in (False, True)]
+    assert [one.equal for one in found] == [False, equal]
+
+
+def test_where_somebody_asks_what_holds_after_an_error_nothing_is_taken_to_be_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def curious(self: Device, request: Request) -> None:
+        complete(self, request)
+        if request.error is not None:
+            effects.append(request.error.root.effect)
+
+    effects: list[Effect] = []
+    complete = Device.complete
+    monkeypatch.setattr(Device, "complete", curious)
+    start = case("group-snapshot.hardened.careful/group-snapshot-2/no-fault")
+    recording = record(start)
+    judging = Judging(start, space(start, recording, None, complete=True))
+    flush = next(one for one in recording.operations if (one.operation, one.actor) == ("flush", "guest"))
+    found = [judging.judge(HostFault(Kind.EIO, flush.number, applied=applied)) for applied in (False, True)]
     assert [one.equal for one in found] == [False, False]
+    assert effects
+
+
+def test_an_errno_remembers_what_it_was_compared_with_and_a_lookup_all() -> None:
+    asked = Asked()
+    error = InjectedError("open", "/vm/a", errno.EIO).watched(asked)
+    assert "/vm/a: open: Input/output error" in str(error)
+    assert not asked.errnos, "printing tells nothing apart"
+    assert error.code != errno.ENOENT
+    assert error.code == errno.EIO
+    assert asked.errnos == {errno.ENOENT, errno.EIO}
+    assert error.code not in {errno.ENOSPC, errno.EDQUOT}
+    assert asked.errnos >= {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+    assert not asked.effect

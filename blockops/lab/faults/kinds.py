@@ -53,6 +53,9 @@ KINDS_OF: dict[str, tuple[Kind, ...]] = {
 APPLIED_TO = frozenset({"create", "write", "truncate", "flush", "rename", "unlink", "sync"})
 """The operations that can have their effect and return an error all the same."""
 
+LOSES_NOTHING = frozenset({"flush", "sync"})
+"""Those of which, while the host lives, nobody can see whether they had their effect."""
+
 MUTATING = frozenset({"create", "write", "truncate", "rename", "unlink"})
 """The operations that change what a killed process leaves behind."""
 
