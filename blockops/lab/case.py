@@ -6,6 +6,7 @@
 A world other than the standard one is named by its digest: `group-snapshot-2~3fa9c1d0`.
 """
 
+import functools
 import shlex
 from collections.abc import Mapping
 
@@ -16,7 +17,8 @@ from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Inexpressible
-from blockops.management.use_cases import USE_CASES, UseCase
+from blockops.management.use_cases import USE_CASES, Expectation, UseCase
+from blockops.management.wish import Wish
 
 
 @attrs.frozen
@@ -37,6 +39,16 @@ class Case:
     def id(self) -> str:
         """The printable name that alone replays the case."""
         return f"{self.contestant.id}/{self.setting}/{self.fault}"
+
+    @functools.cached_property
+    def wish(self) -> Wish:
+        """What management is asked for."""
+        return self.use_case.wish(self.world.disks())
+
+    @functools.cached_property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """What is to hold for each device."""
+        return self.use_case.expectations(self.world.disks())
 
 
 def replay_command(case_id: str) -> str:

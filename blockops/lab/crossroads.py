@@ -87,8 +87,7 @@ def view_of(disk: MemoryDisk, evidence: Evidence, *, replies: bool, shown: objec
 
 def _crossroads(evidence: Evidence, view: str, read: Read) -> Crossroads:
     case = evidence.case
-    disks = case.world.disks()
-    expected = case.use_case.expectations(disks)
+    expected = case.expectations
     whole = [
         _whole_images(evidence, number, {*one.old_tops, *one.new_tops}, read)
         for number, one in enumerate(expected)
@@ -119,7 +118,7 @@ def _with_new_overlays(
         frozenset({disk.overlay}) if disk.old.path in found and read(disk.overlay) is None else frozenset()
         for disk, found in zip(disks, whole, strict=True)
     ]
-    expected = evidence.case.use_case.expectations(disks)
+    expected = evidence.case.expectations
     found = tuple(
         one | (extra & frozenset(wanted.new_tops))
         for one, extra, wanted in zip(new, made, expected, strict=True)

@@ -40,7 +40,6 @@ from blockops.lab.world import MANAGEMENT, initial_disk
 from blockops.machine import Background
 from blockops.management.contestant import Inexpressible
 from blockops.management.desk import Answer, Desk, Lost, Replied
-from blockops.management.wish import Wish
 from blockops.steps import Phase, Step, Steps
 
 PATIENCE = 40
@@ -123,7 +122,7 @@ class Execution:
     def _operation(self) -> None:
         program = self.case.contestant.program(self.case.use_case.id)
         assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
-        self._management = program(self.desk(), self.wish)
+        self._management = program(self.desk(), self.case.wish)
         self.clock.running = True
         for guest_steps in itertools.cycle(self.case.world.schedule):
             if not self._busy() or self._idle > PATIENCE:
@@ -153,11 +152,6 @@ class Execution:
 
     def _busy(self) -> bool:
         return self._management is not None or bool(self._switchboard.lines)
-
-    @property
-    def wish(self) -> Wish:
-        """What management is asked for."""
-        return self.case.use_case.wish(self.case.world.disks())
 
     # ------------------------------------------------------------------------------------- one step
 
@@ -202,8 +196,9 @@ class Execution:
 
     def _step_jobs(self) -> bool:
         """Let each job take one step; return whether one of them did anything."""
-        jobs = () if self.hypervisor is None else tuple(self.hypervisor.machine.background)
-        stepped = [self._alive() and self._step_job(job) for job in jobs]
+        if self.hypervisor is None or not self.hypervisor.machine.background:
+            return False
+        stepped = [self._alive() and self._step_job(job) for job in tuple(self.hypervisor.machine.background)]
         return any(stepped)
 
     def _step_job(self, job: Background) -> bool:
@@ -372,7 +367,7 @@ class Execution:
         if self.case.fault.forgets_notes and folder.exists(notes):
             folder.unlink(notes)
         self.say("management", "a new process recovers")
-        self._management = self.case.contestant.recover(self.desk(), self.wish)
+        self._management = self.case.contestant.recover(self.desk(), self.case.wish)
         self._in_doubt = self.evidence.crossroads is None
         self._recovering = True
 

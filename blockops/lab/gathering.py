@@ -122,7 +122,7 @@ def _recovered(execution: Execution) -> dict[str, ImageRef]:
     """Let a new manager recover whom nobody answers; return what the machine is to start on."""
     desk = execution.desk()
     with contextlib.suppress(BlockError):  # then the books stand as it left them
-        run(execution.case.contestant.recover(desk, execution.wish))
+        run(execution.case.contestant.recover(desk, execution.case.wish))
     return desk.configuration()
 
 
@@ -136,7 +136,7 @@ def _recovered_again(execution: Execution, hypervisor: Hypervisor) -> str | None
     desk = Desk(
         MemoryFolder(execution.disk), _channel_to(hypervisor), volumes=execution.case.world.volume_names()
     )
-    failure = run(attempt(execution.case.contestant.recover(desk, execution.wish)))
+    failure = run(attempt(execution.case.contestant.recover(desk, execution.case.wish)))
     after = hypervisor.faces(), digests(execution.disk), desk.configuration()
     names = ("what is shown", "the files", "the configuration")
     changed = [name for name, one, two in zip(names, before, after, strict=True) if one != two]
@@ -176,7 +176,7 @@ def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
 def _targets(evidence: Evidence) -> dict[int, Shown]:
     """Read from the disk what each device is mirrored onto as wanted; with a device its mirror is gone."""
     world = evidence.case.world
-    expected = evidence.case.use_case.expectations(world.disks())
+    expected = evidence.case.expectations
     return {
         number: read_image(evidence.disk, path, world.size)
         for number, (one, shown) in enumerate(zip(expected, evidence.live, strict=True))
@@ -191,7 +191,7 @@ def _instants(evidence: Evidence) -> dict[int, Instant]:
     """
     found: dict[int, Instant] = {}
     world = evidence.case.world
-    expected = evidence.case.use_case.expectations(world.disks())
+    expected = evidence.case.expectations
     for number, (disk, wanted) in enumerate(zip(world.disks(), expected, strict=True)):
         if wanted.mirrored_onto is not None:
             began = evidence.mirrored.get((disk.device, wanted.mirrored_onto))

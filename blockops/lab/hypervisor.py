@@ -42,6 +42,9 @@ class Hypervisor:
     problems: Mapping[str, str]
     unplugged: dict[str, Shown] = attrs.field(factory=dict)
     _known: dict[str, tuple[Node | None, Shown]] = attrs.field(factory=dict)
+    _seen: tuple[list[Node | None], int] | None = None
+    _tops: tuple[str | None, ...] = ()
+    _faces: tuple[str | None, ...] = ()
 
     @classmethod
     def start(
@@ -81,12 +84,23 @@ class Hypervisor:
 
     def tops(self) -> tuple[str | None, ...]:
         """Return the path of the image that each device shows."""
-        return tuple(shown.top for shown in self._now())
+        self._look()
+        return self._tops
 
     def faces(self) -> tuple[str | None, ...]:
         """Return what each device shows, and where else its writes go."""
-        return tuple(
-            shown.top and " mirrored onto ".join([shown.top, *shown.mirrors]) for shown in self._now()
+        self._look()
+        return self._faces
+
+    def _look(self) -> None:
+        """See what each device shows, if any shows something else than when this was last asked."""
+        seen = list(self.machine.graph.tops.values()), len(self.unplugged)
+        if seen == self._seen:
+            return
+        self._seen, now = seen, tuple(self._now())
+        self._tops = tuple(one.top for one in now)
+        self._faces = tuple(
+            shown.top and " mirrored onto ".join([shown.top, *shown.mirrors]) for shown in now
         )
 
     def _now(self) -> Iterator[Shown]:

@@ -12,12 +12,6 @@ from blockops.lab.results import Verdict
 from blockops.management.use_cases import Expectation
 
 
-def expectations(evidence: Evidence) -> tuple[Expectation, ...]:
-    """Return what the use case says of each device."""
-    case = evidence.case
-    return case.use_case.expectations(case.world.disks())
-
-
 def state_of(expected: Expectation, shown: Shown) -> str:
     """Return whether a device is in its "old" or its "new" state, or in "neither"."""
     if shown.top is None or shown.problem is not None:
@@ -30,7 +24,7 @@ def state_of(expected: Expectation, shown: Shown) -> str:
 
 def device_states(evidence: Evidence) -> tuple[str, ...]:
     """Return the state of each device at the end."""
-    pairs = enumerate(zip(expectations(evidence), evidence.live, strict=True))
+    pairs = enumerate(zip(evidence.case.expectations, evidence.live, strict=True))
     return tuple(
         _state_without_medium(expected) if is_still_empty(evidence, number) else state_of(expected, shown)
         for number, (expected, shown) in pairs
@@ -52,7 +46,7 @@ def members(evidence: Evidence) -> tuple[str, ...]:
 
     Nor, after a crash, of one that was to be mirrored: no mirror of any design outlives its hypervisor.
     """
-    pairs = zip(device_states(evidence), expectations(evidence), strict=True)
+    pairs = zip(device_states(evidence), evidence.case.expectations, strict=True)
     return tuple(
         state
         for number, (state, expected) in enumerate(pairs)

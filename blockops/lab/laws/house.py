@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.images import beside, chain_on_disk, image_facts
-from blockops.lab.laws.atomicity import expectations, members
+from blockops.lab.laws.atomicity import members
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 from blockops.management.use_cases import OwedFile
@@ -34,7 +34,7 @@ def _held(evidence: Evidence) -> Iterator[Problem]:
 def _dangling_mirrors(evidence: Evidence) -> Iterator[Problem]:
     """Yield every mirror but those of a state that is wanted as a whole: nobody would ever end it."""
     fulfilled = set(members(evidence)) == {"new"}
-    for number, (expected, shown) in enumerate(zip(expectations(evidence), evidence.live, strict=True)):
+    for number, (expected, shown) in enumerate(zip(evidence.case.expectations, evidence.live, strict=True)):
         for target in () if evidence.is_gone(number) else shown.mirrors:
             if not (fulfilled and target == expected.mirrored_onto):
                 yield f"d{number} is still mirrored onto {target}", "mirrored"
@@ -56,7 +56,7 @@ def _owed(evidence: Evidence) -> list[OwedFile]:
         return []
     return [
         file
-        for number, expected in enumerate(expectations(evidence))
+        for number, expected in enumerate(evidence.case.expectations)
         for file in expected.owed
         if not evidence.is_gone(number)
     ]
@@ -66,7 +66,7 @@ def _tolerated(evidence: Evidence) -> set[str]:
     """Return what may lie there beside the files in use: those owed, or after an error those excused."""
     if evidence.ending is Ending.SUCCEEDED:
         return {file.path for file in _owed(evidence)}
-    return {file.path for expected in expectations(evidence) for file in expected.may_remain_after_error}
+    return {file.path for expected in evidence.case.expectations for file in expected.may_remain_after_error}
 
 
 def _of_the_gone(evidence: Evidence) -> set[str]:
@@ -83,7 +83,7 @@ def _unsound(evidence: Evidence) -> Iterator[Problem]:
             yield f"{path} is missing", "missing"
         elif facts.corruptions:
             yield f"{path} is corrupt: {facts.corruptions[0]}", "corrupt"
-    for number, expected in enumerate(expectations(evidence)):
+    for number, expected in enumerate(evidence.case.expectations):
         for file in expected.owed if owed and not evidence.is_gone(number) else ():
             yield from _not_as_intended(evidence, number, file)
 
@@ -112,7 +112,7 @@ def tidy(evidence: Evidence) -> Judgement:
 def _untidy(evidence: Evidence) -> Iterator[Problem]:
     before, after = evidence.digests_before, evidence.digests_after
     used = {*reachable(evidence), *evidence.opened}
-    expected, volumes = expectations(evidence), evidence.case.world.volume_names()
+    expected, volumes = evidence.case.expectations, evidence.case.world.volume_names()
     files_of_devices = {path for one in expected for path in (*one.old_tops, *one.new_tops)}
     for path in before:
         if path in files_of_devices and path not in _foreign(evidence) and path not in volumes:
@@ -136,7 +136,7 @@ def _foreign(evidence: Evidence) -> set[str]:
 
 def _leftovers(evidence: Evidence, used: set[str]) -> Iterator[Problem]:
     done = evidence.ending is Ending.SUCCEEDED
-    for expected in expectations(evidence):
+    for expected in evidence.case.expectations:
         for path in expected.removed if done else ():
             if path in evidence.digests_after and path not in _of_the_gone(evidence):
                 yield f"{path} was to be removed and is still there", "not removed"
