@@ -15,7 +15,7 @@ import attrs
 from blockops.lab.drawn import Found, found_worlds, searches
 from blockops.lab.errands import finding_pairs, judging, judging_pairs, surveying
 from blockops.lab.outcome import cells_of, results_of
-from blockops.lab.plan import Depth, Part, Roster, Settings, allot, meet_pairs, parts_of
+from blockops.lab.plan import Part, Roster, Settings, allot, meet_pairs, parts_of
 from blockops.lab.results import Cell, Results, ToolSample
 from blockops.lab.sample import sample_images
 from blockops.lab.sampling import Lots
@@ -116,8 +116,7 @@ class _Run:
             by_setting.setdefault(str(part.setting), []).append(part)
         for done in self._batch(workers, surveying(self.contestants, self.parts)):
             for part in by_setting[done.errand.about]:
-                of_pairs = part.depth is Depth.PAIRS
-                part.surveyed = attrs.evolve(done.result, groups={}, choice=0) if of_pairs else done.result
+                part.surveyed = done.result.seen_by(part)
             self._tell()
 
     def _judge(self, workers: Executor, errands: Iterable[Errand[Tally]]) -> None:
@@ -131,7 +130,7 @@ class _Run:
 
     def _drawn_pairs(self, workers: Executor) -> dict[str, Lots]:
         """Return by setting the pairs that were drawn: while single faults were judged, or else now."""
-        drawn = {str(part.setting): part.tally.pairs for part in self.parts if part.depth is not Depth.PAIRS}
+        drawn = {str(part.setting): part.tally.pairs for part in self.parts if not part.depth.besides}
         if self.settings.groups is not None:
             drawn = {}
             for done in self._batch(workers, finding_pairs(self.contestants, self.parts)):

@@ -8,6 +8,7 @@ or lagging behind after every step of the operation.  A run up to its fault equa
 the list is complete.  Pairs of failures (`pairs`) are listed where they are asked for.
 """
 
+import functools
 from collections.abc import Hashable, Iterator, Sequence
 
 import attrs
@@ -81,7 +82,8 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
     """
     mobile = setting.use_case.membership
     operations = () if mobile and groups is None else recording.operations
-    chosen = [operation for operation in operations if complete or _at_the_edge(setting, operation)]
+    edge = at_the_edge(setting, operations)
+    chosen = [operation for operation in operations if complete or operation.number in edge]
     faults = tuple(
         fault
         for fault in _single_faults(setting, recording, chosen, groups)
@@ -121,7 +123,15 @@ def _numbered(recording: Recording) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-def _at_the_edge(setting: Case, operation: HostOperation) -> bool:
-    inner = [str(number) for number in range(1, setting.world.devices - 1)]
-    name = operation.path.rpartition("/")[2].partition(".")[0].partition("-")[0]
-    return name.lstrip("abcdefghijklmnopqrstuvwxyz") not in inner
+def at_the_edge(setting: Case, operations: Sequence[HostOperation]) -> frozenset[int]:
+    """Return the numbers of those operations that are not on files of a device between first and last."""
+    inner = {str(number) for number in range(1, setting.world.devices - 1)}
+    return frozenset(
+        operation.number for operation in operations if _device_in_name(operation.path) not in inner
+    )
+
+
+@functools.cache
+def _device_in_name(path: str) -> str:
+    name = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
+    return name.lstrip("abcdefghijklmnopqrstuvwxyz")

@@ -258,10 +258,9 @@ class Guest:
     def _note_written(self, written: Written, request: Request) -> None:
         written.node = request.node
         if request.error is not None:
-            written.failed = self.history.time
+            self.history.failed(written)
             return
-        written.acknowledged = self.history.time
-        written.durable = self.history.time if request.fua else None
+        self.history.acknowledged(written, durable=request.fua)
         written.binding = request.operation is not Operation.DISCARD or _keeps_discards(request.node)
 
     def _compare(self, errand: Errand) -> None:

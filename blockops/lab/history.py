@@ -69,8 +69,9 @@ class GuestError:
 class History:
     """All that the guest submitted and what it was told, in order of submission.
 
-    *misread* are reads that did not return what had been acknowledged before; *same_node* those of them
-    where both requests went to the very same node, with the images that it reads from.
+    *ended* and *durable* count the writes whose outcome the guest has learnt, and those that it was told are
+    durable.  *misread* are reads that did not return what had been acknowledged before; *same_node* those of
+    them where both requests went to the very same node, with the images that it reads from.
     """
 
     writes: list[Written] = attrs.field(factory=list)
@@ -78,6 +79,8 @@ class History:
     misread: list[str] = attrs.field(factory=list)
     same_node: list[tuple[str, tuple[str, ...]]] = attrs.field(factory=list)
     time: int = 0
+    ended: int = 0
+    durable: int = 0
 
     def next_sequence(self) -> int:
         """Return the sequence number of the write to be submitted next."""
@@ -88,6 +91,19 @@ class History:
         written = Written(self.next_sequence(), device, start, data, self.time, operation)
         self.writes.append(written)
         return written
+
+    def failed(self, written: Written) -> None:
+        """Note that the guest learns now that a write failed."""
+        written.failed = self.time
+        self.ended += 1
+
+    def acknowledged(self, written: Written, *, durable: bool) -> None:
+        """Note that a write is acknowledged now, as *durable* or not."""
+        written.acknowledged = self.time
+        self.ended += 1
+        if durable:
+            written.durable = self.time
+            self.durable += 1
 
     def touching(self, device: int, start: int, end: int) -> list[Written]:
         """Return the writes to bytes [start, end) of a device, in the order of submission."""
@@ -104,3 +120,4 @@ class History:
                 and written.durable is None
             ):
                 written.durable = self.time
+                self.durable += 1

@@ -11,14 +11,14 @@ Moment: TypeAlias = tuple[int, int, int, int, int, int, int, tuple[str | None, .
 
 def moment_of(evidence: Evidence, clock: Clock, manager_steps: int, hypervisor: Hypervisor | None) -> Moment:
     """Return all that a kill now can leave behind: what is on the disk, what was promised and said."""
-    writes, exchanges = evidence.history.writes, evidence.exchanges
+    history = evidence.history
     return (
         clock.mutations,
-        sum(written.acknowledged is not None or written.failed is not None for written in writes),
-        sum(written.durable is not None for written in writes),
+        history.ended,
+        history.durable,
         manager_steps,
-        sum(exchange.answer is not None for exchange in exchanges),
-        len(evidence.history.misread),
+        sum(exchange.answer is not None for exchange in evidence.exchanges),
+        len(history.misread),
         len(evidence.mirrored),
         hypervisor.tops() if hypervisor is not None else (),
     )

@@ -10,7 +10,7 @@ from blockops.lab.drawn import Found
 from blockops.lab.faults import parse_fault
 from blockops.lab.identity import versions
 from blockops.lab.laws import LAWS
-from blockops.lab.plan import Depth, Part, Settings, Survey
+from blockops.lab.plan import Part, Settings, Survey
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import (
     Cell,
@@ -145,15 +145,15 @@ def _purposes(parts: list[Part]) -> tuple[Purpose, ...]:
 
 
 def _where(part: Part) -> str:
-    """Say in which world, where it is not the standard one, and whether pairs of faults strike."""
+    """Say in which world, where it is not the standard one, and which cases, where not the usual ones."""
     world, standard = part.setting.world, World(devices=part.setting.world.devices)
     differs = [
         f"{field.name} {_plain(getattr(world, field.name))}"
         for field in attrs.fields(World)
         if getattr(world, field.name) != getattr(standard, field.name)
     ]
-    pairs = ["two host operations fail"] if part.depth is Depth.PAIRS else []
-    return "".join(f"; {word}" for word in (*differs, *pairs))
+    besides = [part.depth.value] if part.depth.besides else []
+    return "".join(f"; {word}" for word in (*differs, *besides))
 
 
 def _plain(value: object) -> str:

@@ -89,6 +89,12 @@ class Depth(enum.Enum):
     OTHERS = "with other numbers of devices"
     WORLDS = "in further worlds"
     PAIRS = "pairs of host faults"
+    VARIANTS = "host faults in other spans, and the guest at another pace"
+
+    @property
+    def besides(self) -> str:
+        """What the report adds to the name of a place that has been compared in another depth, too."""
+        return f" {self.name.lower()}" if self in (Depth.PAIRS, Depth.VARIANTS) else ""
 
 
 @attrs.frozen
@@ -112,13 +118,15 @@ class Setting:
 class Scope:
     """Which cases of a setting are asked for: of these fault groups, on *inner* devices too or not.
 
-    *sample*: this many, drawn with *seed*, the one without a fault among them; None for all.  *pairs*: so
-    many pairs are to be drawn of those that begin with one of the cases; None where none is wanted.
+    *variants*: variants (`Fault.is_variant`), the others, or None: all.  *sample*: this many, drawn with
+    *seed*, the one without a fault among them; None for all.  *pairs*: so many pairs are to be drawn of
+    those that begin with one of the cases; None where none is wanted.
     """
 
     groups: frozenset[str] | None
     inner: bool
     seed: int
+    variants: bool | None = None
     sample: int | None = None
     pairs: int | None = None
 
@@ -141,8 +149,8 @@ class Part:
 
     @property
     def place(self) -> str:
-        """Under which name the report has it: the use case with its devices, and whether it is of pairs."""
-        return f"{self.setting.place} pairs" if self.depth is Depth.PAIRS else self.setting.place
+        """Under which name the report has it: the use case with its devices, and what of it is judged."""
+        return f"{self.setting.place}{self.depth.besides}"
 
     def __str__(self) -> str:
         return f"{self.contestant.id}/{self.place}"
@@ -168,11 +176,13 @@ class Part:
 class Survey:
     """The size of a setting's space: its cases by group of faults, and its host operations.
 
-    *choice*: how many of the cases may be sampled, the others are on inner devices; *leading*: how many
-    faults there are that a pair may begin with.
+    *variants*: the same for those cases that are variants; *groups* has the others.  *choice*: how many of
+    the cases may be sampled, the others are on inner devices; *leading*: how many faults there are that a
+    pair may begin with.
     """
 
     groups: dict[str, int]
+    variants: dict[str, int]
     points: int
     choice: int
     leading: int
@@ -181,6 +191,24 @@ class Survey:
     def cases(self) -> int:
         """How many cases there are."""
         return sum(self.groups.values())
+
+    def seen_by(self, part: Part) -> "Survey":
+        """Return what there is for *part*, all of it in *groups*; pairs are met only later."""
+        if part.depth is Depth.PAIRS:
+            return attrs.evolve(self, groups={}, variants={}, choice=0)
+        match part.scope.variants:
+            case True:
+                return attrs.evolve(
+                    self, groups=self.variants, variants={}, choice=sum(self.variants.values())
+                )
+            case False:
+                return attrs.evolve(self, variants={})
+            case None:
+                both = {
+                    name: self.groups.get(name, 0) + self.variants.get(name, 0)
+                    for name in self.groups | self.variants
+                }
+                return attrs.evolve(self, groups=both, variants={})
 
 
 def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Part]:
@@ -237,7 +265,7 @@ EXHAUSTIVE = 2
 def _parts(
     settings: Settings, contestant: Contestant, use_case: UseCase, depth: Depth, world: World
 ) -> Iterator[Part]:
-    """Yield the part of single faults and, where they are wanted, that of pairs."""
+    """Yield the part of single faults and, where they are wanted apart, those of variants and of pairs."""
     program = contestant.program(use_case.id)
     setting = Setting(contestant.id, use_case.id, world)
     single = None if settings.groups is None else settings.groups - {PAIR}
@@ -245,7 +273,11 @@ def _parts(
     if isinstance(program, Inexpressible):
         yield Part(setting, contestant, depth, scope, program.reason)
         return
-    if single is None or single:
+    apart = depth is Depth.OWN and single is None and settings.policy.variants is not None
+    if apart:
+        yield Part(setting, contestant, depth, attrs.evolve(scope, variants=False))
+        yield Part(setting, contestant, Depth.VARIANTS, attrs.evolve(scope, variants=True))
+    elif single is None or single:
         yield Part(setting, contestant, depth, scope)
     asked = settings.groups is None or PAIR in settings.groups
     if asked and (depth is Depth.OWN or settings.policy.pairs is None):
@@ -258,6 +290,7 @@ def allot(policy: Policy, parts: list[Part]) -> None:
         (Depth.ODD, policy.odd, policy.odd),
         (Depth.OTHERS, policy.others, policy.most),
         (Depth.WORLDS, policy.worlds, policy.most),
+        (Depth.VARIANTS, policy.variants, policy.most),
     ):
         surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
         if total is None or not surveyed:

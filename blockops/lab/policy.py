@@ -1,6 +1,8 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
-    use case with two devices                  every single fault, and a sample of the pairs of host faults
+    use case with two devices                  every single fault: of the host's once (before its effect and
+                                               after it) and lastingly; a sample of what varies these
+                                               (`Fault.is_variant`) and of the pairs of host faults
     use case whose own number is another       a large sample of the single faults
     other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
 
@@ -20,8 +22,8 @@ class Policy:
     """How many cases are sampled in all, None for every one.
 
     *odd*: with the use case's own number of devices, where that is not two.  *others*: with further numbers
-    of devices; *worlds*: in the further worlds.  *pairs*: of host faults, with two devices and, where it is
-    None, with all others.
+    of devices; *worlds*: in the further worlds.  *variants*: with two devices; None: they are judged with
+    what they vary.  *pairs*: of host faults, with two devices and, where it is None, with all others.
     *most*: of one setting, but for the odd ones.
     *inner*: where cases are sampled, operations on the devices between the first and the last may fail, too.
     """
@@ -29,12 +31,13 @@ class Policy:
     odd: int | None = None
     others: int | None = None
     worlds: int | None = None
+    variants: int | None = None
     pairs: int | None = None
     most: int = 150
     inner: bool = True
 
 
-DEFAULT = Policy(odd=8_000, others=4_000, worlds=1_500, pairs=3_000, inner=False)
+DEFAULT = Policy(odd=4_000, others=3_000, worlds=1_500, variants=4_000, pairs=3_000, inner=False)
 FULL = Policy()
 
 

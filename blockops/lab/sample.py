@@ -20,7 +20,7 @@ from blockops.lab.exploring import record_once, space
 from blockops.lab.images import image_facts
 from blockops.lab.judging import evidence_of
 from blockops.lab.laws.house import reachable
-from blockops.lab.plan import Depth, Part, Settings
+from blockops.lab.plan import Part, Settings
 from blockops.lab.results import ToolSample
 
 IMAGES = 220
@@ -35,7 +35,7 @@ _CORRUPT = 2
 def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
     """Check a sample of the images that the cases of *parts* leave behind; nothing without `qemu-img`."""
     tool = shutil.which("qemu-img")
-    asked = [part for part in parts if part.depth is not Depth.PAIRS and part.tally.cases]
+    asked = [part for part in parts if not part.depth.besides and part.tally.cases]
     if tool is None or not asked:
         return ToolSample()
     checked: dict[bytes, bool] = {}

@@ -4,11 +4,12 @@ Only names, worlds and tallies cross between processes: each finds the contestan
 is a function of a module, so any executor will do.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from blockops.lab.case import Case
-from blockops.lab.exploring import Space, record, record_once, space
+from blockops.lab.exploring import Space, at_the_edge, record, record_once, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault
@@ -35,16 +36,19 @@ def case_of(roster: Roster, setting: Setting) -> Case:
 
 
 def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
-    """Record a setting, twice, and return the size of its space."""
+    """Record a setting and return the size of its space.
+
+    Where all of it is to be judged it is recorded twice, to see that the lab is deterministic.
+    """
     case = case_of(roster, setting)
-    recording = record(case)
+    recording = record(case) if scope.inner else record_once(case)
     everything = space(case, recording, scope.groups, complete=True)
-    groups: dict[str, int] = {}
-    for fault in everything.faults:
-        groups[fault.group] = groups.get(fault.group, 0) + 1
-    choice = everything if scope.inner else space(case, recording, scope.groups, complete=False)
+    groups = Counter(fault.group for fault in everything.faults if not fault.is_variant)
+    variants = Counter(fault.group for fault in everything.faults if fault.is_variant)
+    edge = {0} | at_the_edge(case, recording.operations)
+    choice = sum(scope.inner or fault.armed_from in edge for fault in everything.faults)
     leading = sum(1 for _ in leading_faults(recording.operations))
-    return Survey(groups, everything.points, len(choice.faults), leading)
+    return Survey(dict(groups), dict(variants), everything.points, choice, leading)
 
 
 def judge_slice(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Tally:
@@ -74,10 +78,11 @@ def _chosen(roster: Roster, setting: Setting, scope: Scope) -> tuple[Case, Space
 
 def chosen_ranks(setting: Setting, found: Space, scope: Scope) -> list[int]:
     """Return which faults of a space are asked for: the case without one always, if it is in the space."""
+    ranks = [rank for rank, fault in enumerate(found.faults) if scope.variants in (None, fault.is_variant)]
     if scope.sample is None:
-        return list(range(len(found.faults)))
-    first = [rank for rank, fault in enumerate(found.faults) if isinstance(fault, NoFault)]
-    rest = [rank for rank in range(len(found.faults)) if rank not in first]
+        return ranks
+    first = [rank for rank in ranks if isinstance(found.faults[rank], NoFault)]
+    rest = [rank for rank in ranks if rank not in first]
     names = [f"{setting}/{found.faults[rank]}" for rank in rest]
     lucky = sampled(names, max(0, scope.sample - len(first)), scope.seed)
     return sorted([*first, *(rest[number] for number in lucky)])

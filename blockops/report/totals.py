@@ -19,7 +19,12 @@ from blockops.report.tally import Tally, counted, tally
 
 _PAIRS = "pairs of host faults, the second on the way that the first made the case take"
 
-_NOUNS = {"pairs": _PAIRS}
+_VARIANTS = (
+    "variants: host faults until they are cleared, lastingly after their effect, or of lastingly short "
+    "transfers, and the guest at another pace"
+)
+
+_NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS}
 """What cases of a sort of faults are called where the name of the sort does not say it all."""
 
 _ORDER = {DEVICES: 0, WORLDS: 1}

@@ -10,11 +10,11 @@ from blockops.lab import plan
 from blockops.lab.compare import Progress, Settings, compare
 from blockops.lab.exploring import record, space
 from blockops.lab.pairs import leading_faults, leads
-from blockops.lab.plan import Depth, Part, parts_of
+from blockops.lab.plan import Depth, Part, Scope, Setting, parts_of
 from blockops.lab.policy import DEFAULT, FULL, Policy, shares
 from blockops.lab.results import Coverage, Results, ToolSample
 from blockops.lab.sampling import Lots, sampled
-from blockops.lab.work import chosen_ranks
+from blockops.lab.work import chosen_ranks, survey
 from proposals.catalogue import contestants
 from tests.lab.cases import case
 
@@ -177,3 +177,14 @@ def test_full_samples_nothing_and_the_default_something() -> None:
         Depth.OTHERS,
         Depth.PAIRS,
     }
+
+
+@pytest.mark.parametrize("name", ["freeze.hardened.careful/mixed-3", "transaction.as-posted.naive/retry-5"])
+def test_a_survey_counts_what_may_be_sampled_as_it_is_listed(name: str) -> None:
+    start = case(f"{name}/no-fault")
+    setting = Setting(start.contestant.id, start.use_case.id, start.world)
+    for inner in (False, True):
+        scope = Scope(None, inner, seed=7)
+        assert survey(contestants, setting, scope).choice == len(
+            space(start, record(start), None, inner).faults
+        )

@@ -18,10 +18,11 @@ from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at
-from blockops.lab.plan import Depth, Part, Settings, parts_of
+from blockops.lab.plan import Depth, Part, Scope, Setting, Settings, parts_of
 from blockops.lab.replay import abridged, replay
 from blockops.lab.results import Event, Verdict
 from blockops.lab.tally import Tally
+from blockops.lab.work import chosen_ranks
 from blockops.lab.world import World, initial_disk
 from blockops.management.use_cases import USE_CASES
 from blockops.qcow2.header import read_header
@@ -97,15 +98,36 @@ def names(parts: list[Part]) -> set[str]:
 
 def test_everything_is_selected_by_default_and_nothing_twice() -> None:
     parts = parts_of(Settings(), contestants())
-    singles = [part for part in parts if part.depth is not Depth.PAIRS]
+    singles = [part for part in parts if not part.depth.besides]
     counts = sum(len(use_case.device_counts) for use_case in USE_CASES.values())
     assert len(names(parts)) == len(parts)
     standard = [part for part in singles if part.setting.world.standard]
     assert len(standard) == counts * len(contestants())
     own = [part for part in singles if part.depth is Depth.OWN and part.inexpressible is None]
-    assert {part.place for part in parts if part.depth is Depth.PAIRS} == {
-        f"{part.place} pairs" for part in own
-    }
+    for depth, word in ((Depth.PAIRS, "pairs"), (Depth.VARIANTS, "variants")):
+        there = {part.place for part in parts if part.depth is depth}
+        assert there == {f"{part.place} {word}" for part in own}
+
+
+def test_what_is_judged_with_two_devices_and_its_variants_are_together_all_that_there_is() -> None:
+    setting = Setting("freeze.hardened.naive", "group-snapshot", World(devices=2))
+    faults = {}
+    for variants in (None, False, True):
+        scope = Scope(None, inner=True, seed=7, variants=variants)
+        found = space(start := case(f"{setting}/no-fault"), record(start), None, complete=True)
+        faults[variants] = {str(found.faults[rank]) for rank in chosen_ranks(setting, found, scope)}
+    assert faults[False] | faults[True] == faults[None]
+    assert not faults[False] & faults[True]
+    assert {"no-fault", "eio@1", "eio+@1", "eio!@2", "kill@1", "manager-dies@1"} <= faults[False]
+    assert {"eio~@1", "eio!+@2", "eio!~@2", "guest-runs@1", "guest-lags@1"} <= faults[True]
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(complete=True), Settings(faults=("eio", "guest-runs")), Settings(devices=3)]
+)
+def test_variants_are_apart_only_where_they_are_sampled(settings: Settings) -> None:
+    assert all(part.depth is not Depth.VARIANTS for part in parts_of(settings, contestants()))
+    assert all(part.scope.variants is None for part in parts_of(settings, contestants()))
 
 
 def test_settings_select_by_design_profile_manager_use_case_and_devices() -> None:

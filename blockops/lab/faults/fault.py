@@ -79,6 +79,11 @@ class Fault(ABC):
         return None
 
     @property
+    def is_variant(self) -> bool:
+        """Whether it varies another one that is tried everywhere, so that the default run samples it."""
+        return False
+
+    @property
     def spares_guest(self) -> bool:
         """Whether it strikes the operation alone, so that no guest request has a reason to fail.
 

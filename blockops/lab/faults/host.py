@@ -36,6 +36,9 @@ class Span(enum.Enum):
     CLEARED = "~"
 
 
+_SPANS = tuple(Span)
+
+
 @attrs.frozen
 class HostFault(Fault):
     """Host operation *number* fails as *kind*, and so do later ones that share the trouble, for its *span*.
@@ -59,6 +62,11 @@ class HostFault(Fault):
     @property
     def armed_from(self) -> int:
         return self.number
+
+    @property
+    def is_variant(self) -> bool:
+        lasting = self.span is Span.LASTING
+        return self.span is Span.CLEARED or (lasting and (self.applied or self.kind is Kind.SHORT))
 
     @property
     def lasts(self) -> bool:
@@ -169,8 +177,7 @@ def _listed(setting: "Case", recording: Recording, chosen: Sequence[HostOperatio
 
 
 def _in_every_span(kind: Kind, operation: HostOperation, *, applied: bool) -> Iterator[HostFault]:
-    for span in Span:
-        yield HostFault(kind, operation.number, span, applied)
+    return (HostFault(kind, operation.number, span, applied) for span in _SPANS)
 
 
 _GROUPS = {kind.value: f"one host operation fails ({kind.value})" for kind in Kind} | {

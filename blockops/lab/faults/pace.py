@@ -40,6 +40,7 @@ class GuestRuns(Fault):
     step: int
     group = "guest-runs"
     spares_guest = True
+    is_variant = True
 
     def __str__(self) -> str:
         return f"guest-runs@{self.step}"
@@ -58,6 +59,7 @@ class GuestLags(Fault):
     step: int
     group = "guest-lags"
     spares_guest = True
+    is_variant = True
 
     def __str__(self) -> str:
         return f"guest-lags@{self.step}"
