@@ -119,8 +119,8 @@ def test_what_is_judged_with_two_devices_and_its_variants_are_together_all_that_
     assert faults[False] | faults[True] == faults[None]
     assert not faults[False] & faults[True]
     names = {side: {name.partition("@")[0] for name in faults[side]} for side in (False, True)}
-    assert {"no-fault", "eio", "eio+", "eio!", "kill", "manager-dies"} <= names[False]
-    assert {"eio~", "eio!+", "eio!~", "guest-runs", "guest-lags"} <= names[True]
+    assert {"no-fault", "eio", "eio+", "eio!", "short", "kill", "manager-dies"} <= names[False]
+    assert {"eio~", "eio!+", "eio!~", "short+", "guest-runs", "guest-lags"} <= names[True]
     assert not names[False] & names[True]
 
 
