@@ -6,6 +6,7 @@ choice was right depends on all cases that look the same (`views`), and is count
 
 import attrs
 
+from blockops.lab.evidence import Crossroads
 from blockops.lab.faults.fault import Fault
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import Judgement
@@ -62,7 +63,7 @@ class Tally:
         self.equal += judged.equal
         self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
         for law, judgement in judged.judgements.items():
-            if law == RECOVERABLE and judged.crossroads is not None and _open(judgement):
+            if law == RECOVERABLE and judged.crossroads is not None and _open(judgement, judged.crossroads):
                 wrong = judgement.sentence if judgement.verdict is Verdict.VIOLATED else None
                 self.views.note(judged.crossroads, rank, judged.case, wrong)
                 continue
@@ -118,9 +119,13 @@ class Tally:
             self.violations[sort] = broken
 
 
-def _open(judgement: Judgement) -> bool:
-    """Whether the other cases that look the same have a say in it."""
-    return judgement.verdict is Verdict.HELD or judgement.key == MISSED
+def _open(judgement: Judgement, crossroads: Crossroads) -> bool:
+    """Whether the other cases that look the same have a say in it.
+
+    Not where a program ended well although no image that was there held it all, by a mirror back or a new
+    overlay: it has shown that one can be right.
+    """
+    return (judgement.verdict is Verdict.HELD and crossroads.passable) or judgement.key == MISSED
 
 
 MAX_BROKEN = 20

@@ -83,6 +83,11 @@ def test_a_case_that_nothing_could_save_condemns_no_other() -> None:
     assert verdicts(tally) == {Verdict.VIOLATED: 1, Verdict.HELD: 1}
 
 
+def test_what_ended_well_by_other_means_than_a_choice_of_images_is_no_argument() -> None:
+    tally = settled(judged("a", "seen", NONE, NONE, HELD), judged("b", "seen", OLD, NONE, HELD))
+    assert verdicts(tally) == {Verdict.HELD: 2}
+
+
 @pytest.mark.parametrize("judgement", [HELD, WRONG])
 def test_what_was_settled_can_be_settled_again(judgement: Judgement) -> None:
     tally = Tally()
