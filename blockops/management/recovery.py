@@ -238,7 +238,8 @@ def start_on_what_is_safe(desk: Desk, wish: Wish) -> Steps[None]:
     """Configure the overlays of what was under way, if every one of them is safe, else the old images.
 
     Pivots were in memory, so this is management's knowledge.  What the configuration records already is
-    no longer under way, and the target of a mirror is not safe until it is recorded.  Where only some
+    no longer under way, and the target of a mirror is not safe until it is recorded (but see
+    `_keep_together`).  Where only some
     overlays are safe and none has been written to, the old images hold all; else those that are missing
     are made now.  What is to be given up goes back unless it has been written to.  Raises where an image
     cannot be looked at: better no start than a wrong one.
@@ -253,7 +254,30 @@ def start_on_what_is_safe(desk: Desk, wish: Wish) -> Steps[None]:
             yield from _made(desk, wish, safe)
             new = moves
         yield from desk.configure({move.device: move.new if move in new else move.old for move in moves})
+    yield from _keep_together(desk, onto_targets(wish))
     yield from desk.note("restarted")
+
+
+def _keep_together(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
+    """Where only some disks are recorded on their targets, let all be on them, or none, if that is no loss.
+
+    It is none for a disk whose two images read alike: one that still was mirrored, or whose guest has
+    written nothing since it was not.
+    """
+    recorded = desk.configuration()
+    arrived = [move for move in moves if recorded.get(move.device) == move.new]
+    waiting = [move for move in moves if move not in arrived]
+    if arrived and (yield from _all_alike(desk, waiting)):
+        yield from desk.configure({move.device: move.new for move in waiting})
+    elif waiting and (yield from _all_alike(desk, arrived)):
+        yield from desk.configure({move.device: move.old for move in arrived})
+
+
+def _all_alike(desk: Desk, moves: Sequence[Move]) -> Steps[bool]:
+    for move in moves:
+        if not (yield from desk.alike(move.old, move.new)):
+            return False
+    return True
 
 
 def _under_way(notes: Sequence[Mapping[str, Any]]) -> list[Move]:

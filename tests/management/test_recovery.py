@@ -152,6 +152,39 @@ def test_the_target_of_a_mirror_is_not_trusted_before_the_switch_is_recorded(des
     assert restarted(desk) == NEW
 
 
+def migrated_partly(desk: Desk) -> dict[str, ImageRef]:
+    """Let the first of two disks be on its target, and the second be mirrored still."""
+    targets = onto_targets(WISH)
+    for wish, target, move in zip(WISH.disks, targets, OVERLAYS, strict=True):
+        run(desk.copy(wish.old, ImageRef(target.backing, "qcow2")))
+        make(desk, move)
+        make(desk, target)
+    run(done(desk, OVERLAYS))
+    run(intend(desk, targets[:1]))
+    run(done(desk, targets[:1]))
+    run(intend(desk, targets[1:]))
+    return {move.device: move.new for move in targets}
+
+
+def test_a_migration_is_finished_where_the_waiting_disks_read_alike_on_both_sides(desk: Desk) -> None:
+    targets = migrated_partly(desk)
+    write_to(desk, onto_targets(WISH)[0])
+    assert restarted(desk) == targets
+
+
+def test_a_migration_is_taken_back_where_only_the_arrived_disks_read_alike_on_both_sides(desk: Desk) -> None:
+    migrated_partly(desk)
+    write_to(desk, OVERLAYS[1])
+    assert restarted(desk) == NEW
+
+
+def test_a_migration_stays_as_recorded_where_no_side_has_it_all(desk: Desk) -> None:
+    targets = migrated_partly(desk)
+    write_to(desk, onto_targets(WISH)[0])
+    write_to(desk, OVERLAYS[1])
+    assert restarted(desk) == {"d0": targets["d0"], "d1": NEW["d1"]}
+
+
 def test_an_image_that_cannot_be_looked_at_is_no_reason_to_start_the_other(desk: Desk) -> None:
     run(intend(desk, OVERLAYS))
     for move in OVERLAYS:
