@@ -214,6 +214,15 @@ def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     Nothing is deleted while a job may run, for `query-block` does not name the target of a mirror; nor of a
     disk that is on the destination, or will be after a restart because its books could not be written.
     """
+    left = yield from _taken_back(desk, wish)
+    gone = [path for disk in wish.disks if disk not in left for path in (disk.target, disk.target_base)]
+    yield from delete_all(desk, gone)
+    names = ", ".join(disk.device for disk in left)
+    raise GaveUp(f"not on the source: {names}" if left else "all disks are on the source", why)
+
+
+def _taken_back(desk: Desk, wish: Wish) -> Steps[list[DiskWish]]:
+    """End all mirrors and take those back that have moved; return the disks for which that did not work."""
     moves = onto_targets(wish)
     yield from end_all(desk, moves)
     live = yield from look(desk)
@@ -231,11 +240,7 @@ def _stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     if (yield from attempt(desk.configure(shown))) is None:
         yield from attempt(desk.note("undo"))
     books = desk.configuration()
-    left = [d for d in wish.disks if target(d) in (shown.get(d.device, target(d)), books.get(d.device))]
-    gone = [path for disk in wish.disks if disk not in left for path in (disk.target, disk.target_base)]
-    yield from delete_all(desk, gone)
-    names = ", ".join(disk.device for disk in left)
-    raise GaveUp(f"not on the source: {names}" if left else "all disks are on the source", why)
+    return [d for d in wish.disks if target(d) in (shown.get(d.device, target(d)), books.get(d.device))]
 
 
 def _mirror_back(desk: Desk, move: Move) -> Steps[None]:
@@ -310,9 +315,12 @@ def careful_recovery(desk: Desk, wish: Wish) -> Steps[None]:
         yield from desk.note("recovered")
         return
     failure = yield from attempt(end_all(desk, onto_targets(wish)))
-    if began and failure is None and wish.use_case.startswith("migrate"):
+    migrating = failure is None and wish.use_case.startswith("migrate")
+    if migrating and began:
         yield from _recover_migration(desk, wish)
         return
+    if migrating and (yield from _arrived_partly(desk, wish)):
+        yield from _taken_back(desk, wish)  # without notes, so no file is deleted
     if failure is not None and not isinstance(failure, NoAnswer):
         raise failure
     yield from _end_what_was_under_way(desk, wish)
@@ -335,6 +343,12 @@ def _all_mirrored(desk: Desk, wish: Wish) -> Steps[None]:
     if not mirrors or not (yield from has_moved(desk, onto_overlays(wish))):
         raise GaveUp("not all of the use case is fulfilled")
     yield from until_ready(desk, mirrors)
+
+
+def _arrived_partly(desk: Desk, wish: Wish) -> Steps[bool]:
+    """Ask the hypervisor whether some disks show their targets and others do not."""
+    live = yield from look(desk)
+    return len({live.shows(move.device, move.new) for move in onto_targets(wish)}) == 2
 
 
 def _recover_migration(desk: Desk, wish: Wish) -> Steps[None]:
