@@ -1,10 +1,13 @@
 """The recorded transaction: its moves, its record, and that the lab finds no violation of what it claims."""
 
+import contextlib
+import itertools
 from collections.abc import Callable
 
 import attrs
 import pytest
 
+from blockops.device import Device
 from blockops.errors import CommandError, HostError
 from blockops.graph.formats import NewImage, create_image
 from blockops.host.memory import MemoryDisk, MemoryFolder
@@ -18,7 +21,14 @@ from blockops.management.use_cases import USE_CASES
 from blockops.steps import run
 from proposals.recorded_transaction import RecordedTransaction
 from proposals.recorded_transaction import record as record_module
-from proposals.recorded_transaction.arguments import ActionType, Ends, Finish
+from proposals.recorded_transaction.arguments import (
+    ActionData,
+    ActionType,
+    ActionWanted,
+    Ends,
+    Finish,
+    Transaction,
+)
 from proposals.recorded_transaction.entry import CLAIMS, ENTRY
 from proposals.recorded_transaction.management import recover
 from proposals.recorded_transaction.record import Outcome, RecordFailed, read_record
@@ -32,6 +42,10 @@ RECORD = "the.record"
 
 @pytest.fixture
 def client() -> RecordedTransaction:
+    return new_client()
+
+
+def new_client() -> RecordedTransaction:
     host = MemoryFolder(MemoryDisk())
     machine = Machine(host)
     for name in ("d0", "d1", "m0", "m1"):
@@ -115,6 +129,38 @@ def test_the_record_says_done_only_when_it_is(client: RecordedTransaction) -> No
     assert (found.id, found.outcome) == ("t", Outcome.DONE)
     assert [image.path for image in found.images.values()] == shown(client)
     assert set(found.made) == set(shown(client))
+
+
+@pytest.mark.parametrize("lost", ["d0", "d1"])
+def test_whenever_a_device_is_unplugged_the_record_says_what_the_others_show(
+    lost: str,
+) -> None:
+    for step in itertools.count():
+        client = new_client()
+        (other,) = (device for name, device in client.machine.devices.items() if name != lost)
+        if not unplugged_midway(client, lost, step, other):
+            break
+        found = read_record(host_of(client), RECORD)
+        done = found is not None and found.outcome is Outcome.DONE
+        assert done == (other.medium.source.path == f"/vm/s{other.name[1]}.qcow2")
+        assert done or found is None
+
+
+def unplugged_midway(client: RecordedTransaction, lost: str, step: int, other: Device) -> bool:
+    """Unplug a device after so many steps of a transaction; return whether it has so many.
+
+    As long as the record says more than is shown, whoever dies then must find that nobody has written.
+    """
+    wanted = Transaction("t", tuple(ActionWanted(k, ActionData(d, f)) for k, d, f in BOTH), RECORD)
+    number = 0
+    with contextlib.suppress(CommandError):
+        for number, _ in enumerate(client.commands.transaction(client.client, wanted)):
+            if number == step:
+                client.machine.detach(lost)
+            found = read_record(host_of(client), RECORD)
+            done = found is not None and found.outcome is Outcome.DONE
+            assert other.holds or done == (other.medium.source.path != f"/vm/{other.name}.qcow2")
+    return number >= step
 
 
 def test_sent_again_it_is_not_done_again(client: RecordedTransaction) -> None:
