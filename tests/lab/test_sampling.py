@@ -1,5 +1,8 @@
 """What is sampled depends on the seed and the number alone; without sampling everything is judged."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import attrs
 import pytest
 from hypothesis import given
@@ -188,3 +191,30 @@ def test_a_survey_counts_what_may_be_sampled_as_it_is_listed(name: str) -> None:
         assert survey(contestants, setting, scope).choice == len(
             space(start, record(start), None, inner).faults
         )
+
+
+def stopped_when(enough: Callable[[Progress], bool]) -> dict[str, Coverage]:
+    def impatient(progress: Progress) -> None:
+        if enough(progress):
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as executor:
+        results = compare(SMALL, contestants, impatient, executor)
+    assert results.interrupted
+    return {entry.use_case: entry for entry in results.coverage}
+
+
+@pytest.mark.parametrize("cases", [0, 1], ids=["while it counts", "while it judges"])
+def test_a_run_that_is_stopped_knows_what_it_would_have_sampled_and_what_it_did_not_come_to(
+    cases: int,
+) -> None:
+    found = stopped_when(lambda progress: progress.done_cases >= cases)
+    assert found
+    for place, entry in found.items():
+        assert entry.sampled == (place != "group-snapshot-2")
+        assert entry.truncated == (entry.left > 0)
+    own = found["group-snapshot-2"]
+    assert own.cases + own.left == own.space
+    assert (found["group-snapshot-2 pairs"].space, found["group-snapshot-2 pairs"].left) == (0, 30 + 1)
+    others = [found[f"group-snapshot-{number}"] for number in (1, 3, 4, 5, 6, 7, 8) if cases]
+    assert sum(entry.cases + entry.left for entry in others) == 60 * cases
