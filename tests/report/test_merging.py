@@ -201,3 +201,17 @@ def test_operations_of_the_host_are_counted_only_where_some_were_to_be_broken() 
     assert many.words == "retry-3: 1 of 900 cases of 1 contestant, on 1 of 40 host operations"
     assert attrs.evolve(many, all_points=0).words == "retry-3: 1 of 900 cases of 1 contestant"
     assert attrs.evolve(many, all_points=0, space=0).words == "retry-3: no case yet of 1 contestant"
+
+
+def test_a_field_leads_to_its_smallest_case_even_if_that_is_not_the_first_to_be_drawn() -> None:
+    made = results()
+    first = made.violations[0]
+    other = attrs.evolve(first, case=f"{first.case}00", sentence="it broke otherwise")
+    cell = next(one for one in made.cells if one.smallest == first.case)
+    later = attrs.evolve(cell, smallest=other.case)
+    (chapter,) = summarise(
+        attrs.evolve(made, cells=(later,), violations=(first, other), coverage=()), LAWS
+    ).chapters
+    (field,) = [field for field in chapter.rows[0].lines[0].fields if field.tally.violated]
+    assert field.exhibit is not None
+    assert (field.exhibit.case, field.apart) == (other.case, None)
