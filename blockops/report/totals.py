@@ -110,13 +110,15 @@ class Totals:
         return (
             f"{counted(self.cases, 'case')} judged by {counted(len(self.by_law), 'law')}",
             *([f"exhaustive with {self.exhausted}: {whole.numbers}"] if self.shares else []),
-            *([f"sampled elsewhere: {drawn.numbers}"] if self.samples else []),
+            *([f"of all else, sampled: {drawn.numbers}"] if self.samples else []),
         )
 
     @property
     def ways(self) -> str:
         """How the host operations that are counted failed."""
         how = "once, lastingly and until cleared, before the effect and after it"
+        if any(share.what == _VARIANTS for share in self.samples):
+            how = "once or lastingly, before the effect and after it, but for the variants that are sampled"
         if self.truncated:
             return f"which failed so far, in some of {len(self.kinds)} ways, {how}"
         return f"each failing in all of {len(self.kinds)} ways that apply to it, {how}"

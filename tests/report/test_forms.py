@@ -100,7 +100,7 @@ def test_coverage_and_versions_are_told_in_a_line_before_the_verdicts(page: str,
     assert summary.totals.glance == (
         f"{summary.totals.cases:,} cases judged by {len(LAWS)} laws",
         f"exhaustive with 1–2 devices: {sum(s.judged for s in summary.totals.shares):,} of {whole:,}",
-        f"sampled elsewhere: {summary.totals.samples[0].numbers}",
+        f"of all else, sampled: {summary.totals.samples[0].numbers}",
     )
     assert all(part in before for part in summary.totals.glance)
 

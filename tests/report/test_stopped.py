@@ -86,6 +86,15 @@ def test_a_run_that_was_stopped_after_its_last_case_says_so() -> None:
     )
 
 
+def test_host_operations_are_not_said_to_have_failed_in_ways_that_were_sampled() -> None:
+    whole = attrs.evolve(WHOLE, truncated=False, left=0)
+    variants = attrs.evolve(DRAWN, use_case="retry-2 variants", truncated=False, left=0)
+    assert stopped(whole).totals.ways.endswith(
+        "once, lastingly and until cleared, before the effect and after it"
+    )
+    assert stopped(whole, variants).totals.ways.endswith("but for the variants that are sampled")
+
+
 def test_settings_are_finished_sampled_or_truncated() -> None:
     rest = attrs.evolve(DRAWN, use_case="mixed-3", truncated=False, left=0)
     totals = stopped(WHOLE, DRAWN, PAIRS, rest, uncounted=("give-up-2",)).totals
