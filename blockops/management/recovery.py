@@ -107,7 +107,7 @@ def _ended(desk: Desk, wish: Wish, means: Means) -> Steps[None]:
     began = any(note["kind"] in BEGIN for note in notes)
     going_back = wish.use_case == "give-up" or (began and notes[-1]["kind"] == "undo")
     if wish.use_case.startswith("migrate"):
-        yield from _migration(desk, wish, live, began=began, going_back=going_back)
+        yield from _migration(desk, wish, live, means, began=began, going_back=going_back)
     elif going_back or not (yield from _went_on(desk, wish, live, means, began=began)):
         if began:
             yield from _moves(desk, moves_of(notes), mirror_files(wish), reopens=means.reopens)
@@ -208,10 +208,13 @@ def _moves(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str], *, reope
         raise GaveUp(f"not as before: {', '.join(gone)}")
 
 
-def _migration(desk: Desk, wish: Wish, live: Live, *, began: bool, going_back: bool) -> Steps[None]:
+def _migration(
+    desk: Desk, wish: Wish, live: Live, means: Means, *, began: bool, going_back: bool
+) -> Steps[None]:
     """Go on to the destination once a disk is there, for all that it was to get is there too; else stay.
 
-    Every disk that is not there yet is still mirrored to it.
+    Every disk that is not there yet is still mirrored to it.  Without notes nobody will finish what the
+    mirrors are for, so they end.
     """
     moves = onto_targets(wish)
     waiting = [move for move in moves if not live.shows(move.device, move.new)]
@@ -228,7 +231,7 @@ def _migration(desk: Desk, wish: Wish, live: Live, *, began: bool, going_back: b
         if failure is not None and not isinstance(failure, GaveUp):
             raise failure
     else:
-        yield from _without_notes(desk, live)
+        yield from _unmirrored(desk, wish, live, means, began=False)
 
 
 # ------------------------------------------------------------------------ careful, the hypervisor is dead

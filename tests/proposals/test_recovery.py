@@ -160,3 +160,13 @@ def test_one_lost_answer_does_not_stop_snapshots_that_are_taken_one_by_one(name:
     assert scene.commands.count("blockdev-snapshot-sync") == 2
     assert scene.states(use_case) == ["new", "new"]
     assert scene.configured() == scene.tops()
+
+
+@pytest.mark.parametrize("name", ["drive-migrate", "transaction", "freeze"])
+def test_without_notes_no_mirror_stays_whose_migration_nobody_will_finish(name: str) -> None:
+    use_case = USE_CASES["migrate-many"]
+    for _, scene in died(BY_ID[f"{name}.hardened.careful"], use_case):
+        if scene.disk.exists("/vm/management/notes.json"):
+            scene.host.unlink("/vm/management/notes.json")
+        recover(scene, use_case)
+        assert not any(shown.mirrors for shown in scene.shown())
