@@ -180,8 +180,9 @@ class Claim:
     """A sentence of the wiki page about one *design*, with what its experiment found.
 
     *says* paraphrases it, *side*: whether it stands there as an advantage or as a disadvantage; *asks* is
-    the experiment, *confirms* and *refutes* are the conditions that decide, empty where nothing can.
-    *sentence* is computed, from *figures* among other things; *cases* can be replayed.
+    the experiment, *profiles* which profiles count in it, and why; *confirms* and *refutes* are the
+    conditions that decide, empty where nothing can.  *sentence* is computed, from *figures* among other
+    things; *cases* can be replayed.
     """
 
     id: str
@@ -189,6 +190,7 @@ class Claim:
     side: str
     says: str
     asks: str
+    profiles: str
     confirms: str
     refutes: str
     answer: Answer

@@ -163,6 +163,7 @@ def print_claims(console: Console, claims: Iterable[Claim], *, details: bool) ->
         if details:
             lines += [
                 f"experiment: {claim.asks}",
+                *([f"profiles: {claim.profiles}."] if claim.profiles else []),
                 *([f"confirmed if {claim.confirms}; refuted if {claim.refutes}."] if claim.confirms else []),
                 *(f"blockops replay {case}" for case in claim.cases),
             ]

@@ -4,6 +4,7 @@
     trial        cases run through the lab, singly and in exhaustive loops
     bench        two machines side by side, driven by the proposals' Python APIs
     cost, code   what a use case takes, measured on runs; what a design takes, measured on its source
+    traced       which functions a piece of work runs through
     cody, simoncelli, bonzini, liguori   the claims about each author's proposal, one function an experiment
     handling     what freeze leaves to management, beside the group snapshot
     page         all of them, in the page's order

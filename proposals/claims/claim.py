@@ -26,6 +26,8 @@ class Found:
 class Statement:
     """One sentence of the page: *says* paraphrases it, *side* is the heading it stands under.
 
+    *profiles*: whether it is judged as posted, hardened or both, and why.
+
     *confirms* and *refutes* say in words the conditions that `experiment` reports on.
     """
 
@@ -34,6 +36,7 @@ class Statement:
     side: str
     says: str
     asks: str
+    profiles: str
     confirms: str
     refutes: str
     experiment: Callable[[], Found]
@@ -57,6 +60,7 @@ def answered(statement: Statement) -> Claim:
         side=statement.side,
         says=statement.says,
         asks=statement.asks,
+        profiles=statement.profiles,
         confirms=statement.confirms,
         refutes=statement.refutes,
         answer=answer(found),

@@ -143,9 +143,10 @@ def cannot_match_it() -> Found:
         confirms=all(more.values()) and not any(fewer.values()),
         refutes=not any(more.values()),
         sentence=(
-            f"What even a careful manager leaves of two disks, with freeze: {told}; with the group snapshot: "
-            f"{beside}. With nothing broken the guest stands still for {stall['freeze']} steps "
-            f"against {stall['group-snapshot']}, {MANY} disks."
+            f"With freeze a careful manager {_can(at, 'freeze')} make every failure good, with the group "
+            f"snapshot it {_can(at, 'group-snapshot')}. What is left of two disks, with freeze: {told}; with "
+            f"the group snapshot: {beside}. With nothing broken the guest stands still for {stall['freeze']} "
+            f"steps against {stall['group-snapshot']}, {MANY} disks."
         ),
         figures={
             f"{name}, {words}, {what}": harmed.total(what)
@@ -160,6 +161,10 @@ def cannot_match_it() -> Found:
             )
         ),
     )
+
+
+def _can(at: Mapping[str, Mapping[str, Harmed]], name: str) -> str:
+    return "cannot" if any(one[name].total(what) for one in at.values() for what in HARM) else "can"
 
 
 def _more(one: Harmed, other: Harmed) -> list[str]:

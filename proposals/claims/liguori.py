@@ -40,9 +40,11 @@ def fewest_problems() -> Found:
         confirms=cheapest and safest,
         refutes=not cheapest and not safest,
         sentence=(
-            f"Places that resize touched: {_listed(places)}, and {way_back} in shared code for the way back, "
-            f"which only a server that reverts needs. When the second of two disks cannot grow, disks left "
-            f"grown: {_listed(half_done)}; no design has a command that shrinks one."
+            f"Freeze needs {'no more' if cheapest else 'more'} places in the code than any other, and leaves "
+            f"{'no more' if safest else 'more'} disks half done than another. Places that resize touched: "
+            f"{_listed(places)}, and {way_back} in shared code for the way back, which only a server "
+            f"that reverts needs. When the second of two disks cannot grow, disks left grown: "
+            f"{_listed(half_done)}; no design has a command that shrinks one."
         ),
         figures={f"{name}: places": number for name, number in places.items()}
         | {f"{name}: disks left grown": number for name, number in half_done.items()}
@@ -118,10 +120,11 @@ def ovirt() -> Found:
         confirms=all(good),
         refutes=not any(good),
         sentence=(
-            f"Onto a target that management made beforehand, as oVirt does, {_differ(ready)} bytes of the "
-            f"moved disk differ from what the guest wrote; the whole migration of two disks with a running "
-            f"guest breaks a law in {_shares(whole)} cases. A target that the mirror makes stands on "
-            f"{backing}, and {lost} once the source is deleted."
+            f"On a target that management made beforehand, as oVirt does, the moved disk "
+            f"{'lacks some of what' if any(ready.values()) else 'has all that'} the guest wrote (bytes that "
+            f"differ: {_differ(ready)}), and moving two disks of a running guest breaks a law in "
+            f"{_shares(whole)} cases. A target that the mirror makes stands on {backing}, and {lost} once "
+            f"the source is deleted."
         ),
         figures={
             f"prepared target, {words}: bytes that differ": SIZE if number is None else number
@@ -142,11 +145,11 @@ def _moving(profile: Profile) -> str:
 
 def _differ(measure: Mapping[str, int | None]) -> str:
     told = {words: "all" if number is None else f"{number}" for words, number in measure.items()}
-    return " and ".join(f"{words} {number}" for words, number in told.items())
+    return ", ".join(f"{words} {number}" for words, number in told.items())
 
 
 def _shares(counts: Mapping[str, Count]) -> str:
-    return " and ".join(f"{words} {len(found)} of {found.cases}" for words, found in counts.items())
+    return "; ".join(f"{words} {len(found)} of {found.cases}" for words, found in counts.items())
 
 
 def _migrated(profile: Profile, *, prepared: bool) -> tuple[int | None, str | None]:
@@ -195,9 +198,9 @@ def subsumes_group_snapshots() -> Found:
         confirms=not off and not any(map(len, running.values())),
         refutes=bool(off) or any(map(len, frozen)),
         sentence=(
-            f"Frozen snapshots of {_numbers()} disks in both profiles: in {len(compared) - len(off)} of "
-            f"{len(compared)} comparisons every file is, byte for byte, the one that the group snapshot "
-            f"leaves. While the guest runs a law is broken in these cases: {_shares(running)}."
+            f"With freeze every file is, byte for byte, the one that a group snapshot leaves, in "
+            f"{len(compared) - len(off)} of {len(compared)} comparisons ({_numbers()} disks, both profiles). "
+            f"Cases in which a law is broken while the guest runs: {_shares(running)}."
         ),
         figures={"comparisons": len(compared), "equal": len(compared) - len(off)}
         | {f"{name}: cases that break a law": len(found) for name, found in running.items()},

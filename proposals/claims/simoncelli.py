@@ -98,7 +98,7 @@ def tailored() -> Found:
             f"{len(reached['freeze'])}, group snapshot {len(reached['group-snapshot'])}. It takes "
             f"{members['drive-migrate']} arguments; no other command of the page takes more than "
             f"{max(number for name, number in members.items() if name != 'drive-migrate')}. "
-            f"Given the disk's own image as its new one, to mirror alone, it {_shoehorned()}."
+            f"Made to mirror alone, by naming the disk's own image as its new one, {_shoehorned()}."
         ),
         figures={f"{name}: shapes": len(found) for name, found in reached.items()}
         | {"drive-migrate alone: shapes": len(alone)}
@@ -150,7 +150,7 @@ def _ended(profile: Profile, design: str, script: list[Message], wanted: str) ->
     made.machine.close()
     lost = differing(seen, made.content(shown.removesuffix("+mirror")))
     if lost:
-        return f"loses {lost} bytes that the guest has flushed: it opens that image twice"
+        return f"opens that image twice and loses {lost} bytes that the guest has flushed"
     right = shown == wanted or (wanted == "+mirror" and shown.endswith(wanted) and not shown.startswith(OLD))
     return DONE if right else f"shows {shown}"
 
@@ -161,7 +161,7 @@ def _shoehorned() -> str:
         words: _ended(profile, "drive-migrate", script, SHAPES["mirror"])
         for words, profile in IN_WORDS.items()
     }
-    return ", ".join(f"{words} {how}" for words, how in told.items())
+    return ", ".join(f"{words} it {how}" for words, how in told.items())
 
 
 def _prepared(profile: Profile) -> Bench:
@@ -202,7 +202,9 @@ def one_disk_a_call() -> Found:
         for words, profile in IN_WORDS.items()
     }
     mixed = {
-        manager: counted(trials(f"drive-migrate.hardened.{manager}/mirror-many-2", ONCE, DEATH), *HALF)
+        f"{manager} manager": counted(
+            trials(f"drive-migrate.hardened.{manager}/mirror-many-2", ONCE, DEATH), *HALF
+        )
         for manager in ("naive", "careful")
     }
     alone = {words: {name for name, found in one.items() if len(found)} for words, one in torn.items()}
@@ -210,9 +212,9 @@ def one_disk_a_call() -> Found:
         confirms=all(names == {"drive-migrate"} for names in alone.values()),
         refutes=not any("drive-migrate" in names for names in alone.values()),
         sentence=(
-            f"With nothing broken, mirrors of two disks that no single instant explains: {_told(torn)}. With "
-            f"one failing operation of the host, or a manager that dies, drive-migrate hardened leaves disks "
-            f"half mirrored, or writes lost, in {_shares(mixed)}."
+            f"Mirrors of two disks that hold a write without an earlier one that it depends on, with nothing "
+            f"broken: {_told(torn)}. With one failing operation of the host, or a manager that dies, "
+            f"drive-migrate hardened leaves disks half mirrored, or writes lost: {_shares(mixed)}."
         ),
         figures={
             f"{name}, {words}: no single instant": len(found)
@@ -230,8 +232,8 @@ def one_disk_a_call() -> Found:
 
 
 def _told(torn: Mapping[str, Mapping[str, Count]]) -> str:
-    return "; ".join(f"{words} {_shares(one)}" for words, one in torn.items())
+    return "; ".join(f"{words}, {_shares(one)}" for words, one in torn.items())
 
 
 def _shares(counts: Mapping[str, Count]) -> str:
-    return ", ".join(f"{name} in {len(found)} of {found.cases} cases" for name, found in counts.items())
+    return ", ".join(f"{name} {len(found)} of {found.cases} cases" for name, found in counts.items())

@@ -10,7 +10,7 @@ from blockops.lab.results import Answer, Claim
 from proposals.catalogue import contestants
 from proposals.claims.claim import Found, answer
 from proposals.claims.page import CLAIMS, answers
-from tests.claims.paper import PAGE, table
+from tests.claims.paper import PAGE, found, table
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_every_claim_that_was_run_shows_its_figures_and_one_sentence(claims: tup
         assert claim.sentence.endswith("."), claim.id
         assert claim.figures or claim.asks == "none", claim.id
         assert (claim.answer is Answer.HISTORICAL) == (not claim.confirms) == (not claim.refutes), claim.id
+        assert bool(claim.profiles) == bool(claim.confirms), claim.id
 
 
 def test_every_case_of_a_claim_can_be_replayed(claims: tuple[Claim, ...]) -> None:
@@ -59,7 +60,9 @@ def test_a_claim_answers_the_same_every_time(claims: tuple[Claim, ...]) -> None:
 
 
 def test_the_page_says_what_is_computed(claims: tuple[Claim, ...]) -> None:
-    assert table(claims) in PAGE.read_text(encoding="utf-8"), "python -m tests.claims.paper prints the table"
+    page = PAGE.read_text(encoding="utf-8")
+    assert table(claims) in page, "python -m tests.claims.paper prints it"
+    assert found(claims) in page, "python -m tests.claims.paper prints it"
 
 
 def test_the_page_is_linked_and_its_links_lead_somewhere() -> None:

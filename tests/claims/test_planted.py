@@ -1,6 +1,7 @@
 """An answer follows the code: with one defect planted in one contestant it is another one."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -20,12 +21,15 @@ from blockops.machine import Machine
 from blockops.management.contestant import Manager
 from blockops.management.desk import Desk
 from blockops.management.wish import Wish
+from blockops.qmp.schema import parse
 from blockops.steps import Phase, Step, Steps
 from proposals.claims.page import answers
 from proposals.drive_migrate.arguments import DriveMigrate
 from proposals.drive_migrate.commands import DriveMigrateCommands
 from proposals.freeze import management as freeze_management
+from proposals.group_snapshot import GroupSnapshotSync, SnapshotDev
 from proposals.group_snapshot import management as group_management
+from proposals.group_snapshot.commands import GroupSnapshotCommands
 from tests.quality.bugs_commands import commit_before_the_last_prepare, freeze_without_a_gate, no_drain
 
 Patch = pytest.MonkeyPatch
@@ -46,6 +50,23 @@ def group_that_looks_first(patch: Patch) -> None:
 def group_that_can_migrate(patch: Patch) -> None:
     programs = group_management.PROGRAMS[Manager.CAREFUL]
     patch.setitem(programs, "migrate-many", programs["group-snapshot"])
+
+
+def server_that_ignores_what_it_does_not_know(patch: Patch) -> None:
+
+    def lenient(arguments: type, message: dict[str, Any], aliases: dict[str, str]) -> object:
+        known = {field.name.replace("_", "-") for field in attrs.fields(SnapshotDev)}
+        entries = [{name: one[name] for name in one if name in known} for one in message["devlist"]]
+        return parse(arguments, {"devlist": entries} if arguments is GroupSnapshotSync else message, aliases)
+
+    patch.setattr("proposals.claims.cody.parse", lenient)
+
+
+def group_that_nobody_has_written(patch: Patch) -> None:
+    def nothing(commands: GroupSnapshotCommands, wanted: GroupSnapshotSync) -> Steps[None]:
+        yield from ()
+
+    patch.setattr(GroupSnapshotCommands, "_hardened", nothing)
 
 
 def single_snapshot_by_a_pivot(patch: Patch) -> None:
@@ -137,11 +158,13 @@ CONFIRMED, REFUTED, INCONCLUSIVE = Answer.CONFIRMED, Answer.REFUTED, Answer.INCO
 PLANTED = [
     Changed("J2", CONFIRMED, REFUTED, group_that_looks_first),
     Changed("J3", CONFIRMED, REFUTED, group_that_can_migrate),
+    Changed("J4", CONFIRMED, REFUTED, server_that_ignores_what_it_does_not_know),
     Changed("J5", CONFIRMED, REFUTED, single_snapshot_by_a_pivot),
     Changed("P1", INCONCLUSIVE, REFUTED, reopen_that_closes_first),
     Changed("P1", INCONCLUSIVE, CONFIRMED, reopen_that_opens_first),
     Changed("P2", CONFIRMED, REFUTED, mirror_that_forgets_its_target),
     Changed("P3", CONFIRMED, INCONCLUSIVE, single_snapshot_by_a_pivot),
+    Changed("P5", CONFIRMED, REFUTED, group_that_nobody_has_written),
     Changed("A1", INCONCLUSIVE, CONFIRMED, no_way_back_for_a_resize),
     Changed("A2", CONFIRMED, REFUTED, mirror_that_forgets_its_target),
     Changed("A3", CONFIRMED, REFUTED, frozen_snapshots_with_other_clusters),

@@ -95,6 +95,7 @@ def _claims() -> Iterator[Claim]:
             side="advantage",
             says=f"It is said to be {answer.value}.",
             asks=f"experiment {number}",
+            profiles=f"profile {number} alone",
             confirms=f"condition {number} is met",
             refutes=f"the opposite of {number} is met",
             answer=answer,

@@ -25,7 +25,14 @@ def test_every_form_has_each_claim_with_its_answer_conditions_and_cases(
 ) -> None:
     text = escaping.unescape(form(summarise(results(), LAWS)))
     for claim in results().claims:
-        for part in (claim.says, claim.sentence, claim.confirms, claim.refutes, claim.answer.value):
+        for part in (
+            claim.says,
+            claim.sentence,
+            claim.confirms,
+            claim.refutes,
+            claim.profiles,
+            claim.answer.value,
+        ):
             assert part in text
         for case in claim.cases:
             assert case in text
