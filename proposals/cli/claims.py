@@ -14,7 +14,7 @@ from proposals.cli import choice, screen
 HELP = """Put the wiki page's claims to the test and print what comes out.
 
 \b
-ID is a claim's id, J1 to A7; without one all are tested, which takes some seconds.
+ID is a claim's id, J1 to A7; without one all are tested, within a minute.
 Each claim says what would confirm it and what would refute it.
 
 \b

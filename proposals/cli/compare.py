@@ -169,7 +169,9 @@ def _with_claims(results: Results, settings: Settings) -> Results:
     if results.interrupted or choice.is_narrow(settings):
         return results
     try:
-        return attrs.evolve(results, claims=answers(), costs=costs(), efforts=efforts())
+        with own_workers(settings.workers, contestants) as workers:
+            claims = answers(executor=workers)
+        return attrs.evolve(results, claims=claims, costs=costs(), efforts=efforts())
     except KeyboardInterrupt:
         return attrs.evolve(results, interrupted=True)
 

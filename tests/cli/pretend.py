@@ -61,7 +61,7 @@ if __name__ == "__main__":
     with (
         patch.object(module, "compare", pretend(how)),
         patch.object(module, "played", lambda *_asked: results().scenes),
-        patch.object(module, "answers", lambda: results().claims),
+        patch.object(module, "answers", lambda executor: results().claims),
         patch.object(module, "costs", lambda: results().costs),
         patch.object(module, "efforts", lambda: results().efforts),
     ):
