@@ -6,6 +6,7 @@ from functools import cache
 
 from blockops.errors import InvalidRequest
 from blockops.lab.plugins import plugged_in
+from blockops.lab.scenario import register
 from blockops.management.contestant import Contestant, Entry, Manager
 from proposals.baselines.entry import ENTRIES as BASELINES
 from proposals.drive_migrate.entry import ENTRY as DRIVE_MIGRATE
@@ -13,6 +14,7 @@ from proposals.freeze.entry import ENTRY as FREEZE
 from proposals.group_snapshot.entry import ENTRY as GROUP_SNAPSHOT
 from proposals.merged_transaction.entry import ENTRY as MERGED_TRANSACTION
 from proposals.recorded_transaction.entry import ENTRY as RECORDED_TRANSACTION
+from proposals.scenarios.wild import SCENARIOS
 from proposals.transaction.entry import ENTRY as TRANSACTION
 
 ENTRIES: tuple[Entry, ...] = (
@@ -30,6 +32,8 @@ ENTRIES: tuple[Entry, ...] = (
 @cache
 def _everybody() -> tuple[Entry, ...]:
     everybody = list(ENTRIES)
+    for scenario in SCENARIOS.values():
+        register(scenario)
     for entry in plugged_in().entries:
         if entry.id in {known.id for known in everybody}:
             raise InvalidRequest(f"contestant '{entry.id}'", "two packages bring one of that name")
@@ -40,7 +44,7 @@ def _everybody() -> tuple[Entry, ...]:
 def contestants() -> tuple[Contestant, ...]:
     """Return every entry in each of its profiles under each manager, those of other packages last.
 
-    With them comes all else that other packages bring; raises `UnusablePlugIn`.
+    With them comes all else that other packages bring, and the scenarios; raises `UnusablePlugIn`.
     """
     return tuple(
         Contestant(entry, profile, manager)

@@ -30,12 +30,14 @@ from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
+from blockops.lab.scenario import seen_in
 
 
 @attrs.frozen
 class Judged:
     """A case with what each law says of it, and what of the core broke in it.
 
+    *seen*: what the oracles of scenarios say of it or, where it was not run, of the case that it equals.
     *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
     the last of its troubles (`faults.host.Trouble`), *operation* is what that struck first;
     *asked* and *way* are as in `Clock`; *equal*: the case was not run, because it equals another that was.
@@ -53,6 +55,7 @@ class Judged:
     way: tuple[int, ...] = ()
     equal: bool = False
     crossroads: Crossroads | None = None
+    seen: dict[str, Judgement] = attrs.field(factory=dict)
 
 
 def evidence_of(case: Case) -> Evidence:
@@ -66,12 +69,12 @@ def judged(case: Case) -> Judged:
     """Run one case and judge it by all laws.  What breaks inside the core or the lab is reported as such."""
     try:
         evidence = evidence_of(case)
-        judgements = dict(judge(evidence))
+        judgements, seen = dict(judge(evidence)), seen_in(evidence)
     except Exception as error:  # whatever it is, it is ours, and the run must say so
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
     broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
     if not evidence.troubles:
-        return Judged(case.id, judgements, broken, crossroads=evidence.crossroads)
+        return Judged(case.id, judgements, broken, crossroads=evidence.crossroads, seen=seen)
     struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)
@@ -87,6 +90,7 @@ def judged(case: Case) -> Judged:
         operation,
         evidence.asked,
         evidence.way,
+        seen=seen,
     )
 
 

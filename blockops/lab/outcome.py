@@ -19,10 +19,13 @@ from blockops.lab.results import (
     Portion,
     Purpose,
     Results,
+    Scene,
+    Suffering,
     Verdict,
     Violation,
 )
-from blockops.lab.tally import Broken
+from blockops.lab.scenario import SCENARIOS, Scenario
+from blockops.lab.tally import Broken, Tally
 from blockops.lab.world import World, as_dict
 from blockops.management.use_cases import USE_CASES
 
@@ -111,6 +114,38 @@ def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: st
     )
 
 
+def _scenes(settings: Settings, parts: list[Part]) -> tuple[Scene, ...]:
+    """Return who suffers which scenario: those asked for or else all whose faults were."""
+    asked = [one for one in SCENARIOS.values() if not settings.scenarios or one.id in settings.scenarios]
+    found = ((scenario, tuple(_sufferings(scenario, parts))) for scenario in asked)
+    return tuple(
+        Scene(one.id, one.kind, one.says, one.tells, one.use_case, one.faults, one.reports, rows)
+        for one, rows in found
+        if rows or settings.scenarios
+    )
+
+
+def _sufferings(scenario: Scenario, parts: list[Part]) -> Iterator[Suffering]:
+    """Yield a row for each contestant; its variants are in a part of their own."""
+    tallies: dict[str, Tally] = {}
+    for part in parts:
+        asked = part.scope.groups is None or part.scope.groups.issuperset(scenario.faults)
+        there = part.setting.use_case == scenario.use_case and part.setting.world == scenario.world
+        if asked and there and part.tally.cases:
+            tallies.setdefault(part.contestant.id, Tally()).add(part.tally)
+    for contestant, tally in tallies.items():
+        verdicts = {verdict: tally.scenes.get((scenario.id, verdict), 0) for verdict in Verdict}
+        cases, worst = sum(verdicts.values()), tally.suffered.get(scenario.id)
+        yield Suffering(
+            contestant,
+            cases,
+            exercised=cases - verdicts[Verdict.NOT_EXERCISED],
+            suffered=verdicts[Verdict.VIOLATED],
+            smallest=None if worst is None else worst.case,
+            sentence="" if worst is None else worst.sentence,
+        )
+
+
 def results_of(settings: Settings, parts: list[Part], found: tuple[Found, ...]) -> Results:
     """Return what was found in *parts* and in drawn worlds, as far as they were judged."""
     worlds = {
@@ -129,6 +164,7 @@ def results_of(settings: Settings, parts: list[Part], found: tuple[Found, ...]) 
         broken_invariants=tuple(broken),
         designs=_designs(parts),
         purposes=_purposes(parts),
+        scenes=_scenes(settings, parts),
     )
 
 

@@ -48,8 +48,8 @@ class Settings:
     """What to compare.  Empty tuples mean all; *devices* replaces each use case's own device counts.
 
     *contestants*: designs or whole ids.  *images*: real images (absolute path, format) that stand below
-    d0, d1, … and are never written.  *complete*: sample nothing.  *scenarios*: those to be played
-    besides.
+    d0, d1, … and are never written.  *complete*: sample nothing.  *scenarios*: those to be reported,
+    empty for all.
     """
 
     devices: int | None = None

@@ -255,8 +255,8 @@ class Report:
 class Suffering:
     """How one contestant (its full id) fares in a scenario.
 
-    *cases* were run, of which *exercised* say something and *suffered* show the failure; *smallest* is the
-    first of those, with its *sentence*.
+    *cases* belong to it, of which *exercised* say something and *suffered* show the failure; *smallest* is
+    the first of those, with its *sentence*.
     """
 
     contestant: str
@@ -269,7 +269,7 @@ class Suffering:
 
 @attrs.frozen
 class Scene:
-    """A scenario from the wild as it was played; *kind* is its class, such as "F1".
+    """A scenario from the wild and who suffers it; *kind* is its class, such as "F1".
 
     *says* is what goes wrong, *tells* how it is recognised in a case; *reports* are public ones of the
     class; *rows* has those contestants that express the use case.

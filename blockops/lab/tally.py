@@ -1,8 +1,11 @@
 """Counting verdicts.  Tallies of parts of a setting add up to the same whole in any order.
 
-What a law says of one case is counted at once, but for *recoverable*: what it says of a case in which some
-choice was right depends on all cases that look the same (`views`), and is counted when all are in.
+What a law or the oracle of a scenario says of one case is counted at once, but for *recoverable*: what it
+says of a case in which some choice was right depends on all cases that look the same (`views`), and is
+counted when all are in.
 """
+
+from typing import TypeVar
 
 import attrs
 
@@ -13,7 +16,10 @@ from blockops.lab.laws.judgement import Judgement
 from blockops.lab.laws.recovery import INHERENT, MISSED, RECOVERABLE
 from blockops.lab.results import Verdict
 from blockops.lab.sampling import Lots
+from blockops.lab.scenario import SCENARIOS
 from blockops.lab.views import Alike, Views
+
+K = TypeVar("K")
 
 
 @attrs.define
@@ -37,6 +43,7 @@ class Broken:
 class Tally:
     """Verdicts per law, violations per law and sort, what of the core broke, how many cases of what.
 
+    *scenes* has verdicts per scenario, and *suffered* what its violations are.
     *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
     the violations of a law in cases whose fault goes on; *pairs* has drawn those pairs of faults whose
     first was among the cases; *views* are the cases that are not among the verdicts yet.
@@ -47,6 +54,8 @@ class Tally:
     equal: int = 0
     verdicts: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
     violations: dict[tuple[str, str], Broken] = attrs.field(factory=dict)
+    scenes: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
+    suffered: dict[str, Broken] = attrs.field(factory=dict)
     broken: list[str] = attrs.field(factory=list)
     groups: dict[str, int] = attrs.field(factory=dict)
     points: set[int] = attrs.field(factory=set)
@@ -70,7 +79,16 @@ class Tally:
             self._verdict(law, judgement.verdict)
             if judgement.verdict is Verdict.VIOLATED:
                 self.lasting[law] = self.lasting.get(law, 0) + fault.lasts
-                self._violation((law, judgement.key), Broken(rank, judged.case, judgement.sentence))
+                _note(self.violations, (law, judgement.key), Broken(rank, judged.case, judgement.sentence))
+        for scenario, judgement in judged.seen.items():
+            if SCENARIOS[scenario].meets(fault):
+                self._see(scenario, judgement, Broken(rank, judged.case, judgement.sentence))
+
+    def _see(self, scenario: str, judgement: Judgement, broken: Broken) -> None:
+        key = scenario, judgement.verdict
+        self.scenes[key] = self.scenes.get(key, 0) + 1
+        if judgement.verdict is Verdict.VIOLATED:
+            _note(self.suffered, scenario, broken)
 
     def add(self, other: "Tally") -> None:
         """Take in another tally of the same setting."""
@@ -88,7 +106,11 @@ class Tally:
         for (law, verdict), number in other.verdicts.items():
             self._verdict(law, verdict, number)
         for sort, broken in other.violations.items():
-            self._violation(sort, attrs.evolve(broken))
+            _note(self.violations, sort, attrs.evolve(broken))
+        for key, number in other.scenes.items():
+            self.scenes[key] = self.scenes.get(key, 0) + number
+        for scenario, broken in other.suffered.items():
+            _note(self.suffered, scenario, attrs.evolve(broken))
 
     def settled(self) -> "Tally":
         """Return the tally of all that is in, with every case among the verdicts."""
@@ -103,20 +125,21 @@ class Tally:
         self._verdict(RECOVERABLE, Verdict.VIOLATED, alike.missed)
         if why is not None:
             broken = Broken(alike.rank, alike.case, why, alike.held + alike.missed)
-            self._violation((RECOVERABLE, INHERENT), broken)
+            _note(self.violations, (RECOVERABLE, INHERENT), broken)
         elif alike.missed:
             broken = Broken(alike.missed_rank, alike.missed_case, alike.sentence, alike.missed)
-            self._violation((RECOVERABLE, MISSED), broken)
+            _note(self.violations, (RECOVERABLE, MISSED), broken)
 
     def _verdict(self, law: str, verdict: Verdict, number: int = 1) -> None:
         if number:
             self.verdicts[law, verdict] = self.verdicts.get((law, verdict), 0) + number
 
-    def _violation(self, sort: tuple[str, str], broken: Broken) -> None:
-        if sort in self.violations:
-            self.violations[sort].add(broken)
-        else:
-            self.violations[sort] = broken
+
+def _note(found: dict[K, Broken], key: K, broken: Broken) -> None:
+    if key in found:
+        found[key].add(broken)
+    else:
+        found[key] = broken
 
 
 def _open(judgement: Judgement, crossroads: Crossroads) -> bool:

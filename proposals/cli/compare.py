@@ -20,9 +20,7 @@ from blockops.lab.case import MAX_DEVICES
 from blockops.lab.compare import Settings, compare
 from blockops.lab.laws import LAWS
 from blockops.lab.results import Results, Timing
-from blockops.lab.scenario import played
 from blockops.lab.store import Store
-from blockops.lab.workers import own_workers
 from blockops.report.document import to_text
 from blockops.report.html import html
 from blockops.report.markdown import markdown
@@ -35,7 +33,6 @@ from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Exit
 from proposals.cli.folder import OutputFolder, output_folder
 from proposals.cli.unfinished import unfinished
-from proposals.scenarios.wild import SCENARIOS, scenarios
 
 HELP = """Break every contestant in every way, judge what is left by the laws, and report.
 
@@ -144,21 +141,9 @@ def _run(settings: Settings, store: Store) -> Results:
     started, begin = datetime.now(UTC), time.monotonic()
     with screen.watching(LAWS) as watcher:
         results = compare(settings, contestants, watcher, store=store)
-    results = _with_claims(_with_scenes(results, settings), settings)
+    results = _with_claims(results, settings)
     seconds = round(time.monotonic() - begin, 3)
     return attrs.evolve(results, timing=Timing(started.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds))
-
-
-def _with_scenes(results: Results, settings: Settings) -> Results:
-    """Add the scenarios that were asked for; all, unless the run was narrowed down or interrupted."""
-    names = settings.scenarios or (() if choice.is_narrow(settings) else tuple(SCENARIOS))
-    if results.interrupted or not names:
-        return results
-    try:
-        with own_workers(settings.workers, contestants) as workers:
-            return attrs.evolve(results, scenes=played(settings, contestants, scenarios, names, workers))
-    except KeyboardInterrupt:
-        return attrs.evolve(results, interrupted=True)
 
 
 def _with_claims(results: Results, settings: Settings) -> Results:

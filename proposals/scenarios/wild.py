@@ -158,8 +158,3 @@ _IN_ORDER = (
 
 SCENARIOS: Mapping[str, Scenario] = {scenario.id: scenario for scenario in _IN_ORDER}
 """By name, in the order of the classes."""
-
-
-def scenarios() -> tuple[Scenario, ...]:
-    """Return all of them."""
-    return _IN_ORDER

@@ -60,7 +60,6 @@ if __name__ == "__main__":
         how, arguments = arguments[1], arguments[2:]
     with (
         patch.object(module, "compare", pretend(how)),
-        patch.object(module, "played", lambda *_asked: results().scenes),
         patch.object(module, "answers", lambda executor: results().claims),
         patch.object(module, "costs", lambda: results().costs),
         patch.object(module, "efforts", lambda: results().efforts),

@@ -7,15 +7,18 @@ import pytest
 
 from blockops.lab.case import parse_case
 from blockops.lab.evidence import Ending, Evidence
-from blockops.lab.exploring import record_once, space
+from blockops.lab.exploring import record_once
 from blockops.lab.faults import GROUPS
 from blockops.lab.judging import evidence_of
+from blockops.lab.plan import Scope, Setting
 from blockops.lab.results import Verdict
-from blockops.lab.scenario import CASES, LEAST, Scenario, cases_of, start_of, suffering
+from blockops.lab.scenario import Scenario
+from blockops.lab.tally import Broken
+from blockops.lab.work import judge_slice
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.cli import main
-from proposals.scenarios.wild import SCENARIOS, scenarios
+from proposals.scenarios.wild import SCENARIOS
 from tests.lab.cases import CONTESTANTS, seen
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
@@ -56,21 +59,47 @@ def test_a_scenario_names_what_there_is(scenario: Scenario) -> None:
     ]
 
 
+def suffering(name: str, contestant: str) -> tuple[int, int, Broken | None]:
+    """Judge a whole scenario; return how many cases it has, how many tell, and those that suffer it."""
+    scenario = SCENARIOS[name]
+    setting, scope = (
+        Setting(contestant, scenario.use_case, scenario.world),
+        Scope(frozenset(scenario.faults), True, 7),
+    )
+    tally = judge_slice(contestants, setting, scope, 0, 10_000)
+    assert tally.cases == sum(tally.groups.values()), "of its faults every case belongs to it"
+    shows = tally.cases - tally.scenes.get((name, Verdict.NOT_EXERCISED), 0)
+    return tally.cases, shows, tally.suffered.get(name)
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_reproduces_its_class(name: str) -> None:
-    found = suffering(contestants, scenarios, name, SUFFERERS[name])
-    assert 0 < found.suffered <= found.exercised <= found.cases <= CASES
-    assert found.smallest is not None
-    again = evidence_of(parse_case(found.smallest, CONTESTANTS, {}))
+    cases, exercised, suffered = suffering(name, SUFFERERS[name])
+    assert suffered is not None
+    assert 0 < suffered.count <= exercised <= cases
+    again = evidence_of(parse_case(suffered.case, CONTESTANTS, {}))
     judged = SCENARIOS[name].oracle(again)
-    assert (judged.verdict, judged.sentence) == (Verdict.VIOLATED, found.sentence)
+    assert (judged.verdict, judged.sentence) == (Verdict.VIOLATED, suffered.sentence)
 
 
 @pytest.mark.parametrize("name", SPARED)
 def test_not_everybody_suffers_it(name: str) -> None:
-    found = suffering(contestants, scenarios, name, SPARED[name])
-    assert found.exercised > 0
-    assert (found.suffered, found.smallest) == (0, None)
+    _, exercised, suffered = suffering(name, SPARED[name])
+    assert exercised > 0
+    assert suffered is None
+
+
+def test_only_what_meets_its_faults_belongs_to_a_scenario() -> None:
+    scenario = SCENARIOS["stuck-frozen"]
+    setting = Setting(SUFFERERS["stuck-frozen"], scenario.use_case, scenario.world)
+    tally = judge_slice(contestants, setting, Scope(frozenset({"eio", "enospc"}), True, 7), 0, 10_000)
+    assert {name for name, _ in tally.scenes} == {
+        one.id
+        for one in SCENARIOS.values()
+        if one.use_case == scenario.use_case and {"eio", "enospc"} & {*one.faults}
+    }
+    counted = sum(number for (name, _), number in tally.scenes.items() if name == "stuck-frozen")
+    assert counted == tally.groups["eio"], "those of enospc that equal one of eio are not its"
 
 
 def verdicts(evidence: Evidence) -> dict[str, Verdict]:
@@ -117,16 +146,6 @@ def test_a_failure_of_the_books_storage_blames_no_design() -> None:
     evidence = seen(f"{sound}/eio@{writes[0]}")
     assert evidence.books["d0"] != evidence.live[0].top
     assert SCENARIOS["books-disagree"].oracle(evidence).verdict is Verdict.NOT_EXERCISED
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
-def test_of_every_group_of_faults_some_are_played(scenario: Scenario) -> None:
-    start = start_of(scenario, CONTESTANTS[SUFFERERS[scenario.id]])
-    played = [fault.group for fault, _ in cases_of(start, scenario)]
-    assert len(played) <= CASES
-    for group in scenario.faults:
-        there = len(space(start, record_once(start), frozenset([group]), complete=True).faults)
-        assert played.count(group) >= min(LEAST, there), group
 
 
 def test_the_books_are_those_that_management_left() -> None:
