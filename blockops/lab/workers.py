@@ -8,10 +8,12 @@ Only so many errands are handed out at a time, so that a long list costs nothing
 
 import gc
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +25,9 @@ T = TypeVar("T")
 
 HANDED_OUT = 256
 """How many errands are handed out at a time: enough for as many workers."""
+
+GRACE = 3.0
+"""How many seconds a worker has to end what it is at when all is over; most errands take a second."""
 
 
 @attrs.frozen
@@ -112,8 +117,18 @@ def own_workers(number: int, prepare: Callable[[], object]) -> Iterator[Executor
     finally:
         processes = list((executor._processes or {}).values())  # no public way to end a busy worker
         executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        try:
+            _wait(processes)
+        finally:
+            for process in processes:
+                process.terminate()
+
+
+def _wait(processes: Iterable[BaseProcess]) -> None:
+    """Give each worker a while to say what it has found: one cut off in mid-word leaves a listener."""
+    last = time.monotonic() + GRACE
+    for process in processes:
+        process.join(max(0, last - time.monotonic()))
 
 
 def _begin() -> None:

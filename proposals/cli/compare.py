@@ -21,6 +21,7 @@ from blockops.lab.compare import Settings, compare
 from blockops.lab.laws import LAWS
 from blockops.lab.results import Results, Timing
 from blockops.lab.store import Store
+from blockops.lab.workers import own_workers
 from blockops.report.document import to_text
 from blockops.report.html import html
 from blockops.report.markdown import markdown

@@ -1,7 +1,9 @@
 """Whoever works, the results are the same; what crosses to other processes needs no common past."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import blockops.lab.compare as compare_module
 from blockops.lab.compare import Progress, Settings, compare
 from blockops.lab.results import ToolSample
-from blockops.lab.workers import HANDED_OUT, Batch, Errand
+from blockops.lab.workers import HANDED_OUT, Batch, Errand, own_workers
 from proposals.catalogue import contestants
 
 SETTINGS = Settings(
@@ -52,6 +54,19 @@ def test_any_executor_will_do(by_ours: dict[str, Any], executor: Any) -> None:
     with executor() as workers:
         assert compared(workers) == by_ours
     assert by_ours["violations"]
+
+
+def test_an_interrupt_ends_the_workers_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    for _ in range(10):
+        with suppress(KeyboardInterrupt), own_workers(2, contestants) as workers:
+            errands = (Errand(str(number), "", bytes, (2_000_000,), bytes) for number in range(100))
+            for _ in Batch(workers, errands, None):
+                raise KeyboardInterrupt
+        for thread in set(threading.enumerate()) - {threading.main_thread()}:
+            thread.join(10)
+    assert said == []
 
 
 class Patient(Executor):
