@@ -137,7 +137,7 @@ def _begin() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with_the_main_process, daemon=True).start()
     gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
-    gc.set_threshold(10_000)  # a case is garbage as a whole: some tens at a time, so that memory stays warm
+    gc.set_threshold(10_000, 10, 100)  # a case is garbage as a whole: some tens of them at a time
 
 
 def _end_with_the_main_process() -> None:

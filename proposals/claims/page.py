@@ -5,7 +5,6 @@ says how any of them ends.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from functools import partial
 
 from blockops.lab.results import Claim
@@ -271,14 +270,11 @@ CLAIMS: Mapping[str, Statement] = {statement.id: statement for statement in _ALL
 """All claims by id, in the order of the page."""
 
 
-def answers(ids: Sequence[str] = (), executor: Executor | None = None) -> tuple[Claim, ...]:
-    """Run the experiments of these claims, all where none is named; in the page's order.
-
-    *executor* spreads them over processes.
-    """
-    asked = [name for name in CLAIMS if not ids or name in ids]
-    return tuple(executor.map(_answer_to, asked) if executor else map(_answer_to, asked))
+def answers(ids: Sequence[str] = ()) -> tuple[Claim, ...]:
+    """Run the experiments of these claims, all where none is named; in the page's order."""
+    return tuple(answer(name) for name in CLAIMS if not ids or name in ids)
 
 
-def _answer_to(name: str) -> Claim:
+def answer(name: str) -> Claim:
+    """Run the experiment of one claim."""
     return answered(CLAIMS[name])

@@ -19,7 +19,7 @@ import click
 from blockops.lab.case import MAX_DEVICES
 from blockops.lab.compare import Settings, compare
 from blockops.lab.laws import LAWS
-from blockops.lab.results import Results, Timing
+from blockops.lab.results import Claim, Cost, Results, Timing
 from blockops.lab.store import Store
 from blockops.lab.workers import own_workers
 from blockops.report.document import to_text
@@ -29,7 +29,7 @@ from blockops.report.summary import Summary, summarise
 from blockops.report.terminal import print_summary
 from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
-from proposals.claims.page import answers
+from proposals.claims.page import CLAIMS, answer
 from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Exit
 from proposals.cli.folder import OutputFolder, output_folder
@@ -155,11 +155,17 @@ def _with_claims(results: Results, settings: Settings) -> Results:
     if results.interrupted or choice.is_narrow(settings):
         return results
     try:
-        with own_workers(settings.workers, contestants) as workers:
-            claims = answers(executor=workers)
-        return attrs.evolve(results, claims=claims, costs=costs(), efforts=efforts())
+        claims, measured = claims_and_costs(settings.workers)
+        return attrs.evolve(results, claims=claims, costs=measured, efforts=efforts())
     except KeyboardInterrupt:
         return attrs.evolve(results, interrupted=True)
+
+
+def claims_and_costs(jobs: int) -> tuple[tuple[Claim, ...], tuple[Cost, ...]]:
+    """Run the experiments of all claims and measure the costs, by *jobs* workers."""
+    with own_workers(jobs, contestants) as workers:
+        measuring = workers.submit(costs)
+        return tuple(workers.map(answer, CLAIMS)), measuring.result()
 
 
 @contextmanager

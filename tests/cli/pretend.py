@@ -60,8 +60,7 @@ if __name__ == "__main__":
         how, arguments = arguments[1], arguments[2:]
     with (
         patch.object(module, "compare", pretend(how)),
-        patch.object(module, "answers", lambda executor: results().claims),
-        patch.object(module, "costs", lambda: results().costs),
+        patch.object(module, "claims_and_costs", lambda jobs: (results().claims, results().costs)),
         patch.object(module, "efforts", lambda: results().efforts),
     ):
         sys.exit(main(arguments))
