@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockops.lab.results import ACTORS, Cell, Event, Results
+from blockops.lab.results import ACTORS, Cell, Event, Portion, Results
 from blockops.report.case import CaseName, case_name
 from blockops.report.contrast import Reading, contrasts
 from blockops.report.lanes import FAULT, lanes
@@ -194,6 +194,14 @@ def test_totals_add_up() -> None:
     assert totals.settings == totals.finished + len(totals.grey)
     assert totals.contestants * len(USE_CASES) == totals.settings + totals.inexpressible
     assert totals.judgements == sum(counted.judged for counted in totals.by_law.values())
+
+
+def test_runs_with_nothing_broken_are_not_passed_off_as_interleavings() -> None:
+    """By default the paces of the guest are sampled as variants: what is left of them is `no-fault` alone."""
+    made = results()
+    alone = tuple(attrs.evolve(entry, portions=(Portion("no-fault", 1, 1),)) for entry in made.coverage)
+    shares = summarise(attrs.evolve(made, coverage=alone), LAWS).totals.shares
+    assert [share.what for share in shares] == ["cases with nothing broken"]
 
 
 def test_a_contestant_that_nobody_described_is_reported_under_its_id() -> None:

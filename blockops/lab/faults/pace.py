@@ -92,5 +92,5 @@ FAMILY = Family(
     },
     _parse,
     _listed,
-    "interleavings",
+    "cases with nothing broken",
 )
