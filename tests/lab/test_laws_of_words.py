@@ -75,6 +75,8 @@ HIT = HostOperation(3, "hypervisor", "create", "/vm/s0.qcow2")
         ("/vm/s0.qcow2: Input/output error", "the device"),
         ("Device 'd0': /vm/s0.qcow2", "the cause"),
         ("Devices 'd0' and 'd1': /vm/s0.qcow2: Input/output error", "innocent"),
+        ("Device 'd0' after d1 : /vm/s0.qcow2: Input/output error", "innocent"),
+        ("Device 'd0': /vm/dst/s0.qcow2: Input/output error", "the file"),
     ],
 )
 def test_an_error_names_device_file_and_cause_and_nobody_else(

@@ -1,7 +1,6 @@
 """Laws about what is said: truthful, names the culprit, repeatable."""
 
 import os
-import posixpath
 from collections.abc import Iterator, Sequence
 
 from blockops.lab.condition import Condition
@@ -91,13 +90,17 @@ def _device_unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]
     unfit = _unfit(evidence)
     for disk in evidence.case.world.disks():
         condition = unfit.get(disk.device)
-        named = f"'{disk.device}'" in text or disk.device in text.split()
+        named = _names(text, disk.device)
         if condition is None and named:
             yield f"{said} and names {disk.device}, which is innocent", "innocent"
         if condition is not None and not named:
             yield f"{said} and does not name the device {disk.device}", "device"
         if condition is not None and _SAYS[condition] not in text:
             yield f"{said} and does not say that {disk.device} is {condition.value}", "cause"
+
+
+def _names(text: str, device: str) -> bool:
+    return f"'{device}'" in text or device in text.split()
 
 
 def _text_of(exchange: Exchange) -> tuple[str, str]:
@@ -112,25 +115,26 @@ def _unnamed(evidence: Evidence, exchange: Exchange) -> Iterator[Problem]:
     text, said = _text_of(exchange)
     hit = _meant(exchange.hits, text)
     owner = owner_of(evidence, hit)
-    if posixpath.basename(hit.path) not in text:
+    if hit.path not in text:
         yield f"{said} and does not name the file {hit.path}", "file"
-    if owner is not None and f"'{owner}'" not in text and owner not in text.split():
+    if owner is not None and not _names(text, owner):
         yield f"{said} and does not name the device {owner}", "device"
     if hit.code and os.strerror(hit.code) not in text:
         yield f"{said} and does not name the cause, {os.strerror(hit.code)}", "cause"
     guilty = {owner_of(evidence, one) for one in exchange.hits}
     for disk in evidence.case.world.disks():
-        if owner is not None and disk.device not in guilty and f"'{disk.device}'" in text:
+        if owner is not None and disk.device not in guilty and _names(text, disk.device):
             yield f"{said} and names {disk.device}, which is innocent", "innocent"
 
 
 def _meant(hits: Sequence[HostOperation], text: str) -> HostOperation:
     """Return the hit that the error is about: the first that it names, else the first of all.
 
+    By its whole path: an overlay and the target of its mirror may differ in nothing but the folder.
     Not always the first: a lasting fault may have struck what a command rightly bears with, such as giving
     clusters back after a flush (a leak).  What fails while cleaning up is never what it was about.
     """
-    named = (hit for hit in hits if hit.operation != "unlink" and posixpath.basename(hit.path) in text)
+    named = (hit for hit in hits if hit.operation != "unlink" and hit.path in text)
     return next(named, hits[0])
 
 
