@@ -88,6 +88,7 @@ def test_the_first_screen_has_the_verdicts_the_coverage_and_the_versions(page: s
         for sentence in chapter.sentences:
             assert re.sub(r"`([^`]+)`", r"<code>\1</code>", sentence) in first
     assert f"{summary.totals.cases:,}" in first
+    assert "cases judged; of equal ones, one was run" in first
     assert summary.totals.straddled.what in escaping.unescape(first)
     assert "qemu-img" in first
 
@@ -136,7 +137,7 @@ def test_interrupted_and_untrustworthy_runs_say_so_on_the_first_screen(
 @pytest.mark.parametrize("form", [html, markdown])
 def test_results_without_a_case_make_a_page_that_claims_nothing(form: Callable[[Summary], str]) -> None:
     text = form(summarise(EMPTY, LAWS))
-    assert "0 cases run" in text or ">0</dt><dd>cases run" in text
+    assert "0 cases judged" in text or ">0</dt><dd>cases judged" in text
     assert "✓ " not in text.replace("✓ held", "").replace("✓ in grey", "")
 
 
