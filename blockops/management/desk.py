@@ -261,8 +261,10 @@ class Desk:
         return list(written)
 
     def _replace(self, name: str, content: object) -> None:
-        """Write to a temporary file, flush, rename, sync the folder: all of it or nothing is seen."""
-        self._known.pop(name, None)
+        """Write to a temporary file, flush, rename, sync the folder: all of it or nothing is seen.
+
+        What the file says is known until the renaming is tried: only from then on it may say something else.
+        """
         path = posixpath.join(self.books, name)
         file = self.host.create(f"{path}.new", replace=True)
         try:
@@ -270,6 +272,7 @@ class Desk:
             file.flush()
         finally:
             file.close()
+        self._known.pop(name, None)
         self.host.rename(f"{path}.new", path)
         self.host.sync(self.books)
         self._known[name] = content

@@ -227,5 +227,20 @@ def test_a_manager_that_cannot_write_its_books_still_knows_what_they_say() -> No
     assert desk.configuration() == {"d0": old}
     with pytest.raises(HostError):
         run(desk.configure({"d0": new}))
-    with pytest.raises(HostError):  # it may have been written: only the file could tell
+    assert desk.configuration() == {"d0": old}  # only the temporary file can have been touched
+
+
+def test_a_manager_whose_books_may_have_changed_asks_the_file() -> None:
+    disk = MemoryDisk()
+    disk.make_folder("/vm/management")
+    host = FailingFolder(disk)
+    desk = Desk(host, answering(Lost(), []))
+    run(desk.configure({"d0": ImageRef("/vm/d0", "raw")}))
+    host.fails = {
+        ("rename", "/vm/management/machine.json.new"): errno.EIO,
+        ("open", "/vm/management/machine.json"): errno.EMFILE,
+    }
+    with pytest.raises(HostError):
+        run(desk.configure({"d0": ImageRef("/vm/s0", "qcow2")}))
+    with pytest.raises(HostError):
         desk.configuration()
