@@ -66,8 +66,9 @@ def _known(what: str, names: Callable[[], Sequence[str]], listing: str | None = 
 
 
 def _advice(value: str, known: Sequence[str], listing: str | None) -> str:
-    if near := difflib.get_close_matches(value, known, n=1, cutoff=0.5):
-        return f"did you mean '{near[0]}'?"
+    folded = {name.lower(): name for name in known}  # so that 'f3' is nearer to 'F3' than to 'P3'
+    if near := difflib.get_close_matches(value.lower(), folded, n=1, cutoff=0.5):
+        return f"did you mean '{folded[near[0]]}'?"
     return f"there are {' and '.join(known)}" if listing is None else f"'blockops list {listing}' names all"
 
 

@@ -141,6 +141,7 @@ def test_an_image_that_may_not_be_read_is_named(tmp_path: Path) -> None:
         (["--seed", "-1"], ["--seed", "'-1' is not a whole number from 0 on"]),
         (["--image", ""], ["an image: its name is empty"]),
         (["--contestant", "freze"], ["'freze'", "did you mean 'freeze'?"]),
+        (["--contestant", "FREEZE"], ["'FREEZE'", "did you mean 'freeze'?"]),
         (["--contestant", "xyzzy"], ["'xyzzy'", "blockops list contestants"]),
         (["--use-case", "group-snapshots"], ["did you mean 'group-snapshot'?"]),
         (["--fault", "eoi"], ["did you mean 'eio'?"]),
