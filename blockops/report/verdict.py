@@ -42,6 +42,14 @@ class Standing:
     def violations(self) -> int:
         return sum(counts.violated for counts in self.tallies.values())
 
+    @property
+    def silence(self) -> str:
+        """Why nothing can be said of it; empty where something can."""
+        if any(counts.judged for counts in self.tallies.values()):
+            return ""
+        seen = any(counts.cases for counts in self.tallies.values())
+        return "no case exercised a law" if seen else "not one case was judged"
+
 
 def sentences(cells: Sequence[Cell], laws: Sequence[str]) -> tuple[str, str, str]:
     """Return the three sentences on a design whose *cells*, of all profiles and managers, are given.
@@ -85,8 +93,8 @@ def _at_best(best: Standing) -> str:
     silent = (*best.marked(Mark.NOT_EXERCISED), *best.marked(Mark.INEXPRESSIBLE))
     exercised = len(best.tallies) - len(silent)
     unsaid = f"; {_listed(silent)} {_was(silent)} never exercised" if silent else ""
-    if not exercised:
-        return f"{who} no case exercised a law."
+    if best.silence:
+        return f"{who} {best.silence}."
     if not best.broken:
         judged = sum(counts.judged for counts in best.tallies.values())
         return (
@@ -112,8 +120,8 @@ def _under_lasting(counts: Tally) -> str:
 def _hardening(best: Standing, posted: Standing | None) -> str:
     if posted is None:
         return "It was run in one profile only, so the design is not told apart from the implementation."
-    if not any(counts.judged for counts in posted.tallies.values()):
-        return "As posted no case exercised a law."
+    if posted.silence:
+        return f"As posted, under the {posted.manager} manager, {posted.silence}."
     now = {law: counts.mark for law, counts in best.tallies.items()}
     gone = tuple(law for law in posted.broken if now[law] is Mark.HELD)
     stays = tuple(law for law in posted.broken if now[law] is Mark.VIOLATED)
@@ -126,17 +134,19 @@ def _hardening(best: Standing, posted: Standing | None) -> str:
         f"only hardened it breaks {_listed(added)}" if added else "",
     ]
     said = "; ".join(part for part in parts if part)
-    return f"{said[0].upper()}{said[1:]}." if said else "As posted it broke no law either."
+    if not said:
+        return f"As posted it broke no law{'' if best.silence else ' either'}."
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _reach(best: Standing, naive: Standing | None) -> str:
     reach = _expresses(best.use_cases, best.inexpressible)
     if naive is None:
         return f"{reach}; only one manager was run."
-    if not any(counts.judged for counts in naive.tallies.values()):
-        return f"{reach}; under a naive manager no case exercised a law."
+    if naive.silence:
+        return f"{reach}; under a naive manager {naive.silence}."
     also = tuple(law for law in naive.broken if law not in best.broken)
-    laws = f", among them {_listed(also)}" if also else ""
+    laws = f"{':' if also == naive.broken else ', among them'} {_listed(also)}" if also else ""
     return f"{reach}; {_naive_laws(len(naive.broken), len(best.broken))}{laws}."
 
 
@@ -150,7 +160,7 @@ def _naive_laws(naive: int, best: int) -> str:
         return "a naive manager breaks no law"
     if naive == best:
         return f"a naive manager breaks as many laws, {naive}"
-    return f"a naive manager breaks {counted(naive, 'law')} instead of {best}"
+    return f"a naive manager breaks {counted(naive, 'law')} instead of {best or 'none'}"
 
 
 def _best_first(cells: Iterable[Cell], key: Callable[[Cell], str], order: tuple[str, ...]) -> list[str]:

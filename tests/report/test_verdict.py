@@ -34,6 +34,20 @@ def test_no_case_at_all_is_not_a_clean_bill() -> None:
     assert first == "Hardened, under the careful manager, no case exercised a law."
 
 
+def test_what_was_not_reached_is_told_apart_from_what_exercised_nothing() -> None:
+    posted = cell("tidy", "as-posted", manager="naive", violated=1)
+    waiting = [cell("tidy", profile) for profile in ("as-posted", "hardened")]
+    first, second, third = sentences([posted, *waiting, cell("tidy", manager="naive")], ["tidy"])
+    assert first == "Hardened, under the careful manager, not one case was judged."
+    assert second == "As posted, under the careful manager, not one case was judged."
+    assert third.endswith("under a naive manager not one case was judged.")
+
+
+def test_nothing_is_compared_with_a_profile_that_was_not_judged() -> None:
+    _, second, _ = sentences([cell("tidy", "as-posted", held=1), cell("tidy")], ["tidy"])
+    assert second == "As posted it broke no law."
+
+
 def test_broken_laws_come_gravest_first_with_their_share() -> None:
     cells = [cell("tidy", held=6, violated=4), cell("sound", held=1), cell("content", violated=2, held=3)]
     first, _, _ = sentences(cells, ["content", "sound", "tidy"])
@@ -67,9 +81,7 @@ def test_reach_names_what_is_inexpressible_and_what_a_naive_manager_adds() -> No
         cell("tidy", use_case="migrate-one-1", inexpressible="it cannot mirror"),
     ]
     _, _, third = sentences(cells, ["tidy"])
-    assert third == (
-        "It cannot express `migrate-one`; a naive manager breaks 1 law instead of 0, among them `tidy`."
-    )
+    assert third == ("It cannot express `migrate-one`; a naive manager breaks 1 law instead of none: `tidy`.")
 
 
 def test_nothing_run_says_so_three_times() -> None:
