@@ -95,17 +95,20 @@ class Row:
 
     @property
     def grey(self) -> bool:
-        """Whether in no use case every case was judged."""
+        """Whether in no use case every case was judged, or the run was stopped before what was planned."""
         judged = [line for line in self.lines if line.coverage]
-        return bool(judged) and all(line.grey for line in judged)
+        return self._truncated or (bool(judged) and all(line.grey for line in judged))
 
     @property
     def how(self) -> str:
         """Why it is grey, empty where it is not."""
         if not self.grey:
             return ""
-        truncated = any(entry.truncated for line in self.lines for entry in line.coverage)
-        return "truncated" if truncated else "sampled"
+        return "truncated" if self._truncated else "sampled"
+
+    @property
+    def _truncated(self) -> bool:
+        return any(entry.truncated for line in self.lines for entry in line.coverage)
 
 
 @attrs.frozen

@@ -108,6 +108,14 @@ def test_a_contestant_that_was_cut_off_is_marked_as_truncated_in_the_terminal() 
     assert [row.how for row in stopped(rest).chapters[0].rows] == ["sampled"]
 
 
+def test_one_use_case_that_is_complete_does_not_hide_that_the_rest_was_cut_off() -> None:
+    done = attrs.evolve(WHOLE, use_case="give-up-2", cases=100, truncated=False, left=0)
+    assert [row.how for row in stopped(done, WHOLE).chapters[0].rows] == ["truncated"]
+    assert [
+        row.how for row in stopped(done, attrs.evolve(DRAWN, truncated=False, left=0)).chapters[0].rows
+    ] == [""]
+
+
 def test_nothing_is_said_of_a_contestant_of_which_no_case_was_judged() -> None:
     first, second, third = stopped(attrs.evolve(WHOLE, cases=0)).chapters[0].sentences
     assert first == "Not one case of it was judged."
