@@ -120,7 +120,9 @@ class Totals:
         if any(share.what == _VARIANTS for share in self.samples):
             how = "once or lastingly, before the effect and after it, but for the variants that are sampled"
         if self.truncated:
-            return f"which failed so far, in some of {len(self.kinds)} ways, {how}"
+            return f"which failed so far, in some of {counted(len(self.kinds), 'way')}, {how}"
+        if len(self.kinds) == 1:
+            return f"each failing in the one way that was asked for, {how}"
         return f"each failing in all of {len(self.kinds)} ways that apply to it, {how}"
 
     @property
