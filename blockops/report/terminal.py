@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from blockops.lab.results import Cell, Claim, Event, Law, Verdict
+from blockops.lab.results import Cell, Claim, Event, Law, Scene, Verdict
 from blockops.report.claims import SIGNS
 from blockops.report.lanes import FAULT
 from blockops.report.summary import Chapter, Row, Summary
@@ -79,6 +79,9 @@ def _parts(summary: Summary) -> Iterable[RenderableType]:
         yield from _verdict(chapter)
     yield from _matrix(summary)
     yield Text()
+    if summary.results.settings.get("scenarios"):
+        for scene in summary.results.scenes:
+            yield from _scene(scene)
     if summary.results.claims:
         yield claims_table(summary.results.claims)
         yield Text()
@@ -89,6 +92,17 @@ def _verdict(chapter: Chapter) -> Iterable[RenderableType]:
     yield Text.assemble((chapter.design.id, "bold"), "  ", strip(f.tally for f in chapter.rows[-1].fields))
     for number, sentence in enumerate(chapter.sentences, start=1):
         yield Text(f"{number}. {sentence.replace('`', '')}")
+    yield Text()
+
+
+def _scene(scene: Scene) -> Iterable[Text]:
+    """Who suffers *scene*, which was asked for: each with its smallest case."""
+    suffering = [row for row in scene.rows if row.suffered]
+    those = f"{len(suffering):,} of {counted(len(scene.rows), 'contestant')}"
+    yield Text.assemble((scene.id, "bold"), f"  {those} suffered it: {scene.says}")
+    for row in suffering:
+        cases = f"{row.suffered:,} of {counted(row.exercised, 'case')}"
+        yield Text(f"  {row.contestant} in {cases}: blockops replay {row.smallest}")
     yield Text()
 
 

@@ -160,11 +160,14 @@ def test_a_scenario_runs_alone_and_says_who_suffers_it(
     out = tmp_path / "out"
     asked = ["--contestant", "freeze.as-posted.careful", "--contestant", "naive-loop.as-posted.naive"]
     code = main(["compare", "--scenario", "stuck-frozen", *asked, "--jobs", "1", "--out", str(out)])
-    assert code == 0, capsys.readouterr().err
+    said = capsys.readouterr()
+    assert code == 0, said.err
     (scene,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["scenes"]
     rows = {row["contestant"]: row for row in scene["rows"]}
     assert rows["freeze.as-posted.careful"]["suffered"] > 0
     assert rows["naive-loop.as-posted.naive"]["suffered"] == 0
+    assert "stuck-frozen  1 of 2 contestants suffered it" in said.out
+    assert f"blockops replay {rows['freeze.as-posted.careful']['smallest']}" in said.out
     for form in ("report.html", "report.md"):
         text = (out / form).read_text(encoding="utf-8")
         assert rows["freeze.as-posted.careful"]["smallest"] in text
