@@ -52,6 +52,7 @@ def _worlds(path: Path) -> dict[str, World]:
         return from_text(path.read_text(encoding="utf-8")).worlds
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Unusable(f"{path}: cannot be read to find the case's world: {why}") from error
+        problem = f"{path}: cannot be read to find the case's world: {why}"
+        raise Unusable(f"{problem}; --out names the folder of its report") from error
     except UnreadableReport as error:
         raise Unusable(f"{path}: {error}") from error

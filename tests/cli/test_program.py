@@ -96,7 +96,9 @@ def test_a_case_that_does_not_exist_is_refused_with_its_wrong_part(case: str, cu
 
 def test_a_drawn_world_is_looked_up_in_the_report(tmp_path: Path) -> None:
     case = "freeze.as-posted.careful/group-snapshot-2~abcdef12/eio@17"
-    assert_refused(run("replay", case, "--out", tmp_path), 4, tmp_path / "report.json", "No such file")
+    assert_refused(
+        run("replay", case, "--out", tmp_path), 4, tmp_path / "report.json", "No such file", "--out"
+    )
     (tmp_path / "report.json").write_text("{}")
     assert_refused(run("replay", case, "--out", tmp_path), 4, "schema version None")
     empty = Results(versions={}, seed=0, settings={}, coverage=(), cells=(), violations=())
