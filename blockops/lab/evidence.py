@@ -14,6 +14,7 @@ from blockops.lab.case import Case
 from blockops.lab.condition import Condition
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import Trouble
+from blockops.lab.foregone import Place
 from blockops.lab.history import History, Written
 from blockops.lab.injected import Asked
 from blockops.lab.instants import Instant
@@ -131,7 +132,8 @@ class Evidence:
     of it or, where a mirror is wanted, the moment at which that began; *switches* the moments at which
     devices left a mirror for the target that they show.  *mirrored* and *left* are the two of `MirrorWatch`.
     *hits* are the host operations that the fault hit, *own_hits* counts those that struck the guest's
-    own requests on an image that it reads from; *troubles*, *asked* and *way* are as in `Clock`.
+    own requests on an image that it reads from; *troubles*, *asked* and *way* are as in `Clock`;
+    *made_good*: where it struck one transfer, which was then done in two (`foregone`).
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
     dropped after another handle had written them, *opened* the images
@@ -157,6 +159,7 @@ class Evidence:
     own_hits: int = 0
     troubles: tuple[Trouble, ...] = ()
     asked: Asked = attrs.field(factory=Asked)
+    made_good: Place | None = None
     way: tuple[int, ...] = ()
     gate_closed: bool = False
     stall: Stall = attrs.field(factory=Stall)

@@ -14,7 +14,7 @@ jobs go on until none has anything to do.  Nothing else decides who runs: no clo
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import attrs
 
@@ -24,7 +24,8 @@ from blockops.lab.case import Case
 from blockops.lab.condition import Condition
 from blockops.lab.crossroads import crossroads_with
 from blockops.lab.evidence import Ending, Evidence, Exchange
-from blockops.lab.faults.fault import Mishap
+from blockops.lab.faults.fault import HostOperation, Mishap
+from blockops.lab.foregone import Foregone, Place
 from blockops.lab.guest import Runner
 from blockops.lab.history import History
 from blockops.lab.hosts import Clock, FaultyFolder, ProcessKilled
@@ -51,11 +52,15 @@ JOBS_END = 400
 
 @attrs.define(eq=False)
 class Execution:
-    """One case on its way.  *recording* keeps the list of host operations, *watched* the timeline."""
+    """One case on its way.  *recording* keeps the list of host operations, *watched* the timeline.
+
+    *known*: where it need not go on after a short transfer was made good; `Foregone` ends it then.
+    """
 
     case: Case
     recording: bool = False
     watched: bool = False
+    known: Container[Place] = ()
     clock: Clock = attrs.field(init=False)
     disk: MemoryDisk = attrs.field(init=False)
     evidence: Evidence = attrs.field(init=False)
@@ -76,7 +81,7 @@ class Execution:
     _idle: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.clock = Clock(self.case.fault, self.recording)
+        self.clock = Clock(self.case.fault, self.recording, made_good=self._made_good)
         self._told = Timeline(self.case.fault, self.clock, self.watched)
         self.disk = initial_disk(self.case.world).fork()
         self.evidence = Evidence(self.case, History())
@@ -123,16 +128,18 @@ class Execution:
         program = self.case.contestant.program(self.case.use_case.id)
         assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
         self._management = program(self.desk(), self.case.wish)
-        self.clock.running = True
+        self.clock.running, fault = True, self.case.fault
         for guest_steps in itertools.cycle(self.case.world.schedule):
             if not self._busy() or self._idle > PATIENCE:
                 break
             self._step_operation()
             self._step_jobs()
             self.operation_steps += 1
-            self._note_jobs()
-            fault, idle = self.case.fault, self._idle > 0
-            for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=idle)):
+            if self.recording and self.hypervisor is not None:
+                self.jobs += [
+                    (self.operation_steps, job.device) for job in self.hypervisor.machine.background
+                ]
+            for _ in range(fault.guest_steps(self.operation_steps, guest_steps, idle=self._idle > 0)):
                 self._step_guest()
             fault.befall(self, self.operation_steps)
 
@@ -220,10 +227,6 @@ class Execution:
         self.say("job", step)
         return True
 
-    def _note_jobs(self) -> None:
-        if self.recording and self.hypervisor is not None:
-            self.jobs += [(self.operation_steps, job.device) for job in self.hypervisor.machine.background]
-
     def _step_management(self, program: Steps[None]) -> None:
         self.manager_steps += 1
         self.steps += 1
@@ -263,17 +266,12 @@ class Execution:
             self.kill()
             return True
         if len(self.clock.hits) > hits:
-            self._note_own_hits(hits)
+            needed = self.hypervisor.read_paths() if self.hypervisor is not None else ()
+            self.evidence.own_hits += sum(hit.path in needed for hit in self.clock.hits[hits:])
         if progress:
             self._idle = 0
             self.evidence.stall.moved(self.clock.number)
         return progress
-
-    def _note_own_hits(self, since: int) -> None:
-        """Count what struck images that the guest reads from, not a mirror's target."""
-        assert self.hypervisor is not None
-        needed = self.hypervisor.read_paths()
-        self.evidence.own_hits += sum(hit.path in needed for hit in self.clock.hits[since:])
 
     def _alive(self) -> bool:
         """Count a step of the hypervisor or the guest in it; kill it where the fault says so."""
@@ -355,6 +353,20 @@ class Execution:
         hypervisor.folder.close_all()
         self._switchboard, self._rotation = Switchboard(self._switchboard.server, None), []
 
+    def _made_good(self, short: HostOperation) -> None:
+        needed = self.hypervisor.read_paths() if self.hypervisor is not None else ()
+        place = short.actor, len(self.evidence.exchanges), short.actor == "guest" and short.path in needed
+        self.evidence.made_good = place
+        if place in self.known:
+            raise Foregone(place)
+
+    def abandon(self) -> None:
+        """End everything where it stands; nothing that this does is counted, and nothing breaks."""
+        self.clock.running = False
+        self.clock.disarm()
+        lines = (line.work for line in self._switchboard.lines)
+        close_all([self._management, *lines, *(one.lane for one in self._rotation)])
+
     def _bury_management(self) -> None:
         self.say("fault", "management dies")
         if not self.case.fault.restarts_management:
@@ -377,8 +389,6 @@ class Execution:
         self._switchboard.hang_up()
         self.evidence.ending, self.evidence.failure = ending, why
         self.say("management", ending.value, ": " if why else "", why)
-
-    # ------------------------------------------------------------------------------------- timeline
 
     @property
     def timeline(self) -> list[Event]:

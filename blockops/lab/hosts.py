@@ -27,6 +27,7 @@ from blockops.lab.cache import Cache
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import HostFault, Trouble
 from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
+from blockops.lab.foregone import makes_good
 from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.page_cache import PageCache
 from blockops.units import SECTOR
@@ -46,6 +47,7 @@ class Clock:
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
     *asked*: what somebody asked about the injected errors.
+    *made_good* is told of a short transfer when the operation after it has begun to do the rest.
     *pages* is there where a flush is to drop some.  *way* are the numbers of the operations of management
     and the hypervisor that came after the first host fault and that it did not strike: see `pairs`.
     """
@@ -62,9 +64,11 @@ class Clock:
     mutations: int = 0
     doubled: dict[str, None] = attrs.field(factory=dict)
     way: list[int] = attrs.field(factory=list)
+    made_good: Callable[[HostOperation], None] | None = None
     troubles: tuple[Trouble, ...] = attrs.field(init=False)
     pages: PageCache | None = attrs.field(init=False)
     _armed: int = attrs.field(init=False)
+    _short: HostOperation | None = None
 
     def __attrs_post_init__(self) -> None:
         self._armed = self.fault.armed_from
@@ -110,10 +114,15 @@ class Clock:
     def _strike(self, operation: HostOperation) -> HostFault | None:
         if not self.troubles:
             self._kill(operation)
+        short, self._short = self._short, None
+        if short is not None and self.made_good is not None and makes_good(operation, short):
+            self.made_good(short)
         for trouble in self.troubles:
             # A case id made up by hand can name a kind that this operation does not know: it meets nothing.
             if trouble.strikes(operation):
                 self.hits.append(attrs.evolve(operation, code=ERRNO.get(trouble.fault.kind, 0)))
+                alone = len(self.troubles) == 1 and not self.fault.lasts
+                self._short = operation if alone and trouble.fault.kind is Kind.SHORT else None
                 return trouble.fault
         if operation.actor != "guest" and operation.number > self.fault.armed_from:
             self.way.append(operation.number)

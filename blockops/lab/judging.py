@@ -9,12 +9,15 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
   trouble is to last, both have the same scope (`faults.kinds.scope_of`): only words differ, and both alike;
 * a flush or a sync that fails after its effect is the one that fails before it, when nobody asked what
   holds after the error: neither loses anything, as long as there is no power loss;
+* two short transfers, each made good by the next operation, that fell between the same commands
+  (`foregone`): from there on both runs are the one without a fault;
 * two kills between which nothing reached the disk, nothing was promised to the guest and nothing was
   said to management leave the same behind (`execution.Moment`).
 
 Equal cases are counted as cases, and how many were answered this way is counted, too.
 """
 
+from collections.abc import Container
 from typing import TypeAlias
 
 import attrs
@@ -25,7 +28,8 @@ from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault, Span
-from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, Kind, scope_of
+from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, ONE_FILE, Kind, scope_of
+from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
 from blockops.lab.laws import judge
@@ -40,7 +44,8 @@ class Judged:
     *seen*: what the oracles of scenarios say of it or, where it was not run, of the case that it equals.
     *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
     the last of its troubles (`faults.host.Trouble`), *operation* is what that struck first;
-    *asked* and *way* are as in `Clock`; *equal*: the case was not run, because it equals another that was.
+    *asked*, *way* and *made_good* are as in `Evidence`; *equal*: the case was not run to its end, because it
+    equals another that was.
     """
 
     case: str
@@ -55,20 +60,25 @@ class Judged:
     way: tuple[int, ...] = ()
     equal: bool = False
     crossroads: Crossroads | None = None
+    made_good: Place | None = None
     seen: dict[str, Judgement] = attrs.field(factory=dict)
 
 
-def evidence_of(case: Case) -> Evidence:
-    """Run one case and return what is known of it."""
-    execution = Execution(case)
-    execution.go()
+def evidence_of(case: Case, known: Container[Place] = ()) -> Evidence:
+    """Run one case and return what is known of it; raises `Foregone` where *known* has it already."""
+    execution = Execution(case, known=known)
+    try:
+        execution.go()
+    except Foregone:
+        execution.abandon()
+        raise
     return gather(execution)
 
 
-def judged(case: Case) -> Judged:
+def judged(case: Case, known: Container[Place] = ()) -> Judged:
     """Run one case and judge it by all laws.  What breaks inside the core or the lab is reported as such."""
     try:
-        evidence = evidence_of(case)
+        evidence = evidence_of(case, known)
         judgements, seen = dict(judge(evidence)), seen_in(evidence)
     except Exception as error:  # whatever it is, it is ours, and the run must say so
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
@@ -90,6 +100,7 @@ def judged(case: Case) -> Judged:
         operation,
         evidence.asked,
         evidence.way,
+        made_good=evidence.made_good,
         seen=seen,
     )
 
@@ -109,6 +120,7 @@ class Judging:
     setting: Case
     space: Space
     _kills: dict[int, Judged] = attrs.field(factory=dict)
+    _made_good: dict[Place, Judged] = attrs.field(factory=dict)
     _point: _Point | None = None
     _there: dict[tuple[bool, Span], _Kinds] = attrs.field(factory=dict)
 
@@ -116,8 +128,19 @@ class Judging:
         """Return the judgement of the setting broken by *fault*."""
         case = attrs.evolve(self.setting, fault=fault)
         known = self._known(fault)
-        found = judged(case) if known is None else attrs.evolve(known, case=case.id, broken=(), equal=True)
+        found = self._judged(case) if known is None else _equal(known, case)
         self._remember(fault, found)
+        return found
+
+    def _judged(self, case: Case) -> Judged:
+        try:
+            found = judged(case, self._made_good)
+        except Foregone as known:
+            # What it would have met later, had it lasted, is not known.
+            scope = frozenset({ONE_FILE})
+            return attrs.evolve(_equal(self._made_good[known.place], case), again=scope, within=scope)
+        if found.made_good is not None and not found.broken:
+            self._made_good.setdefault(found.made_good, found)
         return found
 
     def _known(self, fault: Fault) -> Judged | None:
@@ -170,6 +193,10 @@ class Judging:
                 self._there.clear()
             last = fault.host_faults[-1]
             self._of(last, last.span)[last.kind] = found
+
+
+def _equal(known: Judged, case: Case) -> Judged:
+    return attrs.evolve(known, case=case.id, broken=(), equal=True)
 
 
 def _point_of(fault: Fault) -> _Point:

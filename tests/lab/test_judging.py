@@ -9,10 +9,11 @@ from blockops.device import Device, Request
 from blockops.errors import Effect
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.host import HostFault
-from blockops.lab.faults.kinds import Kind
+from blockops.lab.faults.kinds import KINDS_OF, Kind
 from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.judging import Judged, Judging, judged
 from blockops.lab.results import Verdict
+from blockops.qcow2 import durable
 from tests.lab.cases import case
 
 SETTINGS = (
@@ -98,3 +99,27 @@ def test_an_errno_remembers_what_it_was_compared_with_and_a_lookup_all() -> None
     assert error.code not in {errno.ENOSPC, errno.EDQUOT}
     assert asked.errnos >= {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
     assert not asked.effect
+
+
+def test_a_short_transfer_that_is_made_good_at_once_is_run_no_further_where_that_is_known() -> None:
+    start = case("freeze.hardened.careful/group-snapshot-2/no-fault")
+    recording = record(start)
+    judging = Judging(start, space(start, recording, None, complete=True))
+    numbers = [one.number for one in recording.operations if Kind.SHORT in KINDS_OF[one.operation]]
+    found = {number: judging.judge(HostFault(Kind.SHORT, number)) for number in numbers}
+    equal = [number for number, one in found.items() if one.equal]
+    assert len(equal) > len(numbers) / 2
+    for number in equal[::7]:
+        really = judged(attrs.evolve(start, fault=HostFault(Kind.SHORT, number)))
+        assert verdicts(found[number]) == verdicts(really)
+        assert (found[number].case, found[number].struck) == (really.case, really.struck)
+
+
+def test_a_short_transfer_that_nobody_completes_is_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a write that was done by half is taken for done."""
+    monkeypatch.setattr(durable, "write_fully", lambda file, offset, data: file.write(offset, data))
+    start = case("freeze.hardened.careful/group-snapshot-2/no-fault")
+    recording = record(start)
+    judging = Judging(start, space(start, recording, None, complete=True))
+    writes = [one for one in recording.operations if one.operation == "write" and one.actor == "hypervisor"]
+    assert not any(judging.judge(HostFault(Kind.SHORT, one.number)).equal for one in writes)
