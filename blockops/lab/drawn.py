@@ -29,7 +29,7 @@ from blockops.lab.world import VOLUMES, Workload, World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase
 
-FAULTS = 60
+FAULTS = 40
 """How many faults are tried in one drawn example."""
 
 GRAVE = ("all-or-nothing", "one-instant", "content", "nothing-lost", "sound", "released", "same-after-reopen")

@@ -327,8 +327,6 @@ class Execution:
         exchange.after = self.hypervisor.faces()
         exchange.hits = tuple(h for h in self.clock.hits[exchange.first_hit :] if h.actor == "hypervisor")
 
-    # -------------------------------------------------------------------------------- what befalls it
-
     def unplug(self, device: str, condition: Condition) -> None:
         """Take a device away from the living hypervisor, whatever goes on; *condition* says since when."""
         hypervisor = self.hypervisor
