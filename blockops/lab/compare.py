@@ -102,8 +102,9 @@ class _Run:
         allot(self.settings.policy, self.parts)
         self._judge(workers, judging(self.contestants, self.parts))
         meet_pairs(self.parts, self._drawn_pairs(workers))
-        self._judge(workers, judging_pairs(self.contestants, self.parts))
+        # The searches take longest: begun before the pairs, none is left alone at the end.
         searching = self._batch(workers, searches(self.settings, self.contestants, self.parts))
+        self._judge(workers, judging_pairs(self.contestants, self.parts))
         self.sample = sample_images(self.settings, self.parts)  # here, while the workers search
         self.found = found_worlds(self.parts, [done.result for done in searching])
 
