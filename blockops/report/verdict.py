@@ -1,6 +1,7 @@
 """Three sentences about a design, computed from its cells and from nothing else.
 
-    1  at its best: the laws that it broke where profile and manager did all that they could
+    1  at its best: the laws that it broke where profile and manager did all that they could, and the use
+       cases, if few, in which it did
     2  implementation or design: what hardening removed, and what it did not
     3  reach: what it cannot be asked for, and what it leaves to management
 
@@ -22,13 +23,17 @@ LISTED = 3
 
 @attrs.frozen
 class Standing:
-    """One profile under one manager: its tally per law, and which of its use cases are inexpressible."""
+    """One profile under one manager: its tally per law, and which of its use cases are inexpressible.
+
+    *broken_in* are the use cases in which it broke a law.
+    """
 
     profile: str
     manager: str
     tallies: dict[str, Tally]
     use_cases: tuple[str, ...]
     inexpressible: tuple[str, ...]
+    broken_in: tuple[str, ...]
 
     def marked(self, mark: Mark) -> tuple[str, ...]:
         """The laws whose tally has *mark*, in the order of the laws."""
@@ -79,12 +84,14 @@ def standing(cells: Iterable[Cell], profile: str, manager: str, laws: Sequence[s
     own = [cell for cell in cells if (cell.profile, cell.manager) == (profile, manager)]
     use_cases = tuple(dict.fromkeys(place_of(cell.use_case).use_case for cell in own))
     cannot = {place_of(cell.use_case).use_case for cell in own if cell.inexpressible is not None}
+    broken = {place_of(cell.use_case).use_case for cell in own if cell.violated}
     return Standing(
         profile=profile,
         manager=manager,
         tallies={law: tally(cell for cell in own if cell.law == law) for law in laws},
         use_cases=use_cases,
         inexpressible=tuple(use_case for use_case in use_cases if use_case in cannot),
+        broken_in=tuple(use_case for use_case in use_cases if use_case in broken),
     )
 
 
@@ -106,7 +113,15 @@ def _at_best(best: Standing) -> str:
         for law in best.broken[:LISTED]
     ]
     which = _joined(broke, _more(best.broken))
-    return f"{who} it broke {len(best.broken)} of {counted(exercised, 'law')}: {which}{unsaid}."
+    laws = f"{len(best.broken)} of {counted(exercised, 'law')}"
+    return f"{who} it broke {laws}{_all_in(best)}: {which}{unsaid}."
+
+
+def _all_in(best: Standing) -> str:
+    """Name the few use cases that all of it comes from: who cannot be asked for them cannot break there."""
+    expressed = len(best.use_cases) - len(best.inexpressible)
+    few = len(best.broken_in) <= LISTED and len(best.broken_in) < expressed
+    return f", all in {_listed(best.broken_in)}" if few else ""
 
 
 def _under_lasting(counts: Tally) -> str:

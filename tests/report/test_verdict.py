@@ -57,6 +57,18 @@ def test_broken_laws_come_gravest_first_with_their_share() -> None:
     )
 
 
+def test_a_verdict_names_the_few_use_cases_that_all_violations_come_from() -> None:
+    """A design that has no mirror cannot break a law of mirrors: the others broke nothing else either."""
+    cells = [cell("tidy", held=9), cell("tidy", use_case="mirror-many-2", held=1, violated=1)]
+    first, _, _ = sentences(cells, ["tidy"])
+    assert first == (
+        "Hardened, under the careful manager, it broke 1 of 1 law, all in `mirror-many`: "
+        "`tidy` in 1 of 11 cases."
+    )
+    first, _, _ = sentences([*cells, cell("tidy", violated=1)], ["tidy"])
+    assert "all in" not in first
+
+
 def test_hardening_is_said_to_mend_only_what_was_then_seen_to_hold() -> None:
     laws = ["content", "sound", "tidy"]
     posted = [cell(law, "as-posted", violated=1, held=1) for law in laws]
