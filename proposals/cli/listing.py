@@ -61,10 +61,13 @@ LISTS: Mapping[str, Callable[[], list[Entry]]] = {
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(list(LISTS)))
+@click.argument("what", type=click.Choice(list(LISTS)), metavar="WHAT")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 def list_command(what: str, as_json: bool) -> None:
-    """Print the ids of all contestants, use cases, faults, laws, claims or scenarios, and what each means."""
+    """Print the ids of all that there is of one sort, and what each means.
+
+    WHAT is contestants, use-cases, faults, laws, claims or scenarios.
+    """
     entries = LISTS[what]()
     if as_json:
         click.echo(json.dumps(entries, ensure_ascii=False, indent=1))
