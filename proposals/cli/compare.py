@@ -52,7 +52,7 @@ Examples:
 """
 
 
-@click.command("compare", help=HELP)
+@click.command("compare", help=HELP, short_help="Break every contestant in every way, and report.")
 @click.option(
     "--image",
     "images",

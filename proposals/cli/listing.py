@@ -60,7 +60,7 @@ LISTS: Mapping[str, Callable[[], list[Entry]]] = {
 }
 
 
-@click.command("list")
+@click.command("list", short_help="Print the ids of what there is, and what each means.")
 @click.argument("what", type=click.Choice(list(LISTS)), metavar="WHAT")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 def list_command(what: str, as_json: bool) -> None:

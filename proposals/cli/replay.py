@@ -21,7 +21,7 @@ CASE is an id out of a report:
 """
 
 
-@click.command("replay", help=HELP)
+@click.command("replay", help=HELP, short_help="Run one case again, step by step.")
 @click.argument("case")
 @click.option(
     "--out",

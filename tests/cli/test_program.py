@@ -34,6 +34,7 @@ def test_help_explains_and_ends_with_code_zero(arguments: list[str]) -> None:
 def test_help_has_examples_and_the_exit_codes() -> None:
     assert "blockops compare --image" in run("compare", "--help").stdout
     assert "5 the output cannot be written" in " ".join(run("--help").stdout.split())
+    assert "..." not in run("--help").stdout.partition("Commands:")[2], "a command's line is cut off"
 
 
 def test_the_version_is_the_distributions() -> None:
