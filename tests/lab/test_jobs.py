@@ -77,6 +77,8 @@ def test_success_is_no_untruth_where_an_event_tells_that_a_mirror_ended_later() 
     found = verdicts(f"{MIRRORS}/{Cancelled('d0', last)}")
     assert found["truthful"].verdict is Verdict.HELD
     assert found["all-or-nothing"].verdict is Verdict.VIOLATED
+    assert evidence.live[1].mirrors == ("/vm/dst/s1.qcow2",)
+    assert found["released"].verdict is Verdict.HELD, "d1 goes on as was wanted, and management knows it"
 
 
 def test_what_a_job_does_to_a_device_while_a_command_runs_is_not_the_commands_doing() -> None:

@@ -73,8 +73,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
         Law(
             "released",
             "a device was paused or reserved, or a command ran",
-            "At rest no device is held back or reserved, none is mirrored unless every one is in its new "
-            "state and that is how the use case wants it, and no file is held open for nobody.",
+            "At rest no device is held back or reserved, none is mirrored unless the use case wants it and "
+            "every one is in its new state or management has succeeded, and no file is held open for nobody.",
         ),
         released,
     ),

@@ -32,11 +32,15 @@ def _held(evidence: Evidence) -> Iterator[Problem]:
 
 
 def _dangling_mirrors(evidence: Evidence) -> Iterator[Problem]:
-    """Yield every mirror but those of a state that is wanted as a whole: nobody would ever end it."""
-    fulfilled = set(members(evidence)) == {"new"}
+    """Yield every mirror but those that somebody wants: of a whole new state, or after success.
+
+    Nobody would ever end the others.  A job that ends after success leaves its device alone; that is not
+    the doing of those that go on.
+    """
+    wanted = set(members(evidence)) == {"new"} or evidence.ending is Ending.SUCCEEDED
     for number, (expected, shown) in enumerate(zip(evidence.case.expectations, evidence.live, strict=True)):
         for target in () if evidence.is_gone(number) else shown.mirrors:
-            if not (fulfilled and target == expected.mirrored_onto):
+            if not (wanted and target == expected.mirrored_onto):
                 yield f"d{number} is still mirrored onto {target}", "mirrored"
 
 
