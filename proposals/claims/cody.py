@@ -33,7 +33,7 @@ def almost_ready() -> Found:
 def one_command() -> Found:
     """J2: count what each of the four takes, in every use case that the group snapshot expresses."""
     careful = {
-        use_case: {entry.id: _careful_branches(entry.id, use_case) for entry in PAGE} for use_case in USES
+        use_case: {entry.id: _careful_branches(entry.id, use_case) for entry in PAGE} for use_case in _uses()
     }
     kept = {entry.id: code.states(entry) or 0 for entry in PAGE}
     trips = {entry.id: _round_trips(entry.id) for entry in PAGE}
@@ -57,7 +57,7 @@ def one_command() -> Found:
             f"{'One command does' if set(own) == {1} else 'One command does not do'} for any number of "
             f"disks. Round trips for a snapshot of {COUNTS[0]} to {COUNTS[-1]} disks, sent once or tried "
             f"again, or while disks come and go: {said}. States kept between commands: {_listed(kept)}; "
-            f"branches of the careful manager: {_listed(careful[USES[0]])}. Of the later designs "
+            f"branches of the careful manager: {_listed(careful[_uses()[0]])}. Of the later designs "
             f"{_and(later)} one round trip as well."
         ),
         figures={f"{name}: most round trips": max(found) for name, found in trips.items()}
@@ -67,18 +67,16 @@ def one_command() -> Found:
     )
 
 
-USES = tuple(
-    name
-    for name in USE_CASES
-    if not isinstance(everybody()["group-snapshot.hardened.careful"].program(name), Inexpressible)
-)
-"""What the group snapshot expresses."""
+def _uses() -> list[str]:
+    """Return the use cases that the group snapshot expresses."""
+    group = everybody()["group-snapshot.hardened.careful"]
+    return [name for name in USE_CASES if not isinstance(group.program(name), Inexpressible)]
 
 
 def _round_trips(design: str) -> list[int]:
     """Return how often the naive manager sends something, for every use case and number of disks."""
     sent = []
-    for use_case in USES:
+    for use_case in _uses():
         least = min(USE_CASES[use_case].device_counts)
         sent += [
             measured(everybody()[f"{design}.hardened.naive"], use_case, count).round_trips
