@@ -36,7 +36,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(odd=2_500, others=2_000, worlds=1_000, variants=3_000, pairs=2_000, inner=False)
+DEFAULT = Policy(odd=2_000, others=1_500, worlds=1_000, variants=2_000, pairs=2_000, inner=False)
 FULL = Policy()
 
 
