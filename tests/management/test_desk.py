@@ -1,6 +1,7 @@
 """What a management program may do, on real files and in memory."""
 
 import errno
+import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,43 @@ def test_a_copy_never_replaces_a_file(desk: Desk) -> None:
     assert caught.value.code == errno.EEXIST
 
 
+def make_pair(desk: Desk, size: int) -> tuple[ImageRef, ImageRef]:
+    """Two empty images."""
+    pair = ImageRef("one", "qcow2"), ImageRef("two", "qcow2")
+    for image in pair:
+        run(desk.create_image(NewImage(image.path, image.format, size)))
+    return pair
+
+
+@pytest.mark.parametrize("offset", [0, CHUNK, SIZE - 512])
+def test_images_are_alike_until_a_single_sector_differs(desk: Desk, offset: int) -> None:
+    one, two = make_pair(desk, SIZE)
+    assert run(desk.alike(one, two))
+    write(desk, two, offset, b"x" * 512)
+    assert not run(desk.alike(one, two))
+    write(desk, one, offset, b"x" * 512)
+    assert run(desk.alike(one, two))
+
+
+def test_images_of_other_sizes_or_that_are_missing_are_not_alike(desk: Desk) -> None:
+    one, _ = make_pair(desk, SIZE)
+    run(desk.create_image(NewImage("longer", "qcow2", SIZE + 512)))
+    assert not run(desk.alike(one, ImageRef("longer", "qcow2")))
+    assert not run(desk.alike(one, ImageRef("missing", "qcow2")))
+
+
+def test_comparing_takes_no_more_memory_where_the_headers_say_more(desk: Desk) -> None:
+    one, two = make_pair(desk, 256 * CHUNK)
+    write(desk, two, 128 * CHUNK, b"x" * 512)
+    tracemalloc.start()
+    try:
+        assert not run(desk.alike(one, two))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * CHUNK
+
+
 def test_inspecting_tells_what_the_header_says(desk: Desk) -> None:
     info = run(desk.inspect(make_chain(desk, "raw").path))
     assert (info.format, info.size, info.cluster_size) == ("qcow2", SIZE, 4096)
@@ -200,6 +238,7 @@ DEEDS: dict[str, Callable[[Desk], Steps[Any]]] = {
     "delete": lambda desk: desk.delete("here"),
     "exists": lambda desk: desk.exists("here"),
     "inspect": lambda desk: desk.inspect("here", "raw"),
+    "alike": lambda desk: desk.alike(ImageRef("here", "raw"), ImageRef("here", "raw")),
     "configure": lambda desk: desk.configure({"d0": ImageRef("here", "raw")}),
     "note": lambda desk: desk.note("done"),
     "notes": lambda desk: desk.notes(),
