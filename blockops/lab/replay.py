@@ -22,12 +22,13 @@ from blockops.management.contestant import Contestant
 
 @attrs.frozen
 class Replayed:
-    """A case once more: what happened, what each law says of it, and what the fault hit."""
+    """A case once more: what happened, what each law says of it, what the fault hit, all that is known."""
 
     case: str
     timeline: tuple[Event, ...]
     judgements: dict[str, Judgement]
     fault_point: str
+    evidence: Evidence
     broken: tuple[str, ...] = ()
 
 
@@ -63,6 +64,7 @@ def watch(case: Case) -> Replayed:
         tuple(execution.timeline),
         dict(judge(evidence)),
         _fault_point(case, evidence),
+        evidence,
         evidence.broken,
     )
 

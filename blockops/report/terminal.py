@@ -210,6 +210,13 @@ def print_replay(
         console.print(Text(line, STYLES[mark]), soft_wrap=not console.is_terminal)
 
 
+def print_sentences(console: Console, case: str, sentences: Iterable[str]) -> None:
+    """Print what explains *case*, one sentence or paragraph a line; unwrapped where nobody watches."""
+    console.print(Text(case, "bold"), soft_wrap=True)
+    for sentence in sentences:
+        console.print(Text(sentence), soft_wrap=not console.is_terminal)
+
+
 def timeline(events: Iterable[Event]) -> Table:
     """Return a case's timeline, one event a row: step, actor, what happened; long texts wrap in place."""
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)

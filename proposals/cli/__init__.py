@@ -1,10 +1,10 @@
-"""The command line: `blockops compare`, `replay`, `claims` and `list`.
+"""The command line: `blockops compare`, `replay`, `explain`, `claims` and `list`.
 
 __init__   where it starts         program  the commands together
 compare    the main job            replay   one case again         listing  what there is
 claims     the page's claims       choice   from arguments to settings
 screen     progress                folder   where reports go       exits      how it ends
-unfinished what an interrupted run has left
+unfinished what an interrupted run has left                   explain   why a case breaks what it breaks
 """
 
 import sys

@@ -11,6 +11,7 @@ from blockops.lab.plugins import plugged_in
 from proposals.cli.claims import claims_command
 from proposals.cli.compare import compare_command
 from proposals.cli.exits import guarded
+from proposals.cli.explain import explain_command
 from proposals.cli.listing import list_command
 from proposals.cli.replay import replay_command
 
@@ -22,6 +23,7 @@ Examples:
   blockops compare --contestant freeze --use-case group-snapshot --devices 2
   blockops compare --image root.qcow2 --image data.qcow2
   blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
+  blockops explain freeze.as-posted.careful/group-snapshot-2/eio@17
   blockops claims A1
   blockops list contestants
 """
@@ -42,6 +44,7 @@ def program() -> None:
 
 program.add_command(compare_command)
 program.add_command(replay_command)
+program.add_command(explain_command)
 program.add_command(list_command)
 program.add_command(claims_command)
 

@@ -1,10 +1,11 @@
 """`blockops replay`: one case again, with its timeline and what each law says of it."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from blockops.lab.replay import replay
+from blockops.lab.replay import Replayed, replay
 from blockops.lab.results import World
 from blockops.report.case import case_name
 from blockops.report.document import UnreadableReport, from_text
@@ -20,21 +21,20 @@ CASE is an id out of a report:
   blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
 """
 
+OUT: dict[str, Any] = {
+    "type": choice.Folder(),
+    "default": Path("blockops-report"),
+    "show_default": True,
+    "help": "Folder whose report.json knows the world that a '~' behind the number of disks in CASE names.",
+}
+
 
 @click.command("replay", help=HELP, short_help="Run one case again, step by step.")
 @click.argument("case")
-@click.option(
-    "--out",
-    "folder",
-    type=choice.Folder(),
-    default=Path("blockops-report"),
-    show_default=True,
-    help="Folder whose report.json knows the world that a '~' behind the number of disks in CASE names.",
-)
+@click.option("--out", "folder", **OUT)
 def replay_command(case: str, folder: Path) -> None:
     """Replay *case*; where its world is drawn, *folder* has the report that knows it."""
-    worlds = _worlds(folder / "report.json") if case_name(case).world else {}
-    replayed = replay(case, contestants(), worlds)
+    replayed = again(case, folder)
     print_replay(
         screen.output(),
         replayed.case,
@@ -44,6 +44,12 @@ def replay_command(case: str, folder: Path) -> None:
     )
     if replayed.broken:
         raise CoreBroken(replayed.broken)
+
+
+def again(case: str, folder: Path) -> Replayed:
+    """Run *case* again; where its world is drawn, the report in *folder* knows it."""
+    worlds = _worlds(folder / "report.json") if case_name(case).world else {}
+    return replay(case, contestants(), worlds)
 
 
 def _worlds(path: Path) -> dict[str, World]:

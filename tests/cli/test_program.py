@@ -22,7 +22,15 @@ CASE = "freeze.as-posted.careful/group-snapshot-2/eio@17"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["compare", "-h"], ["replay", "--help"], ["list", "--help"], ["claims", "-h"]]
+    "arguments",
+    [
+        ["--help"],
+        ["compare", "-h"],
+        ["replay", "--help"],
+        ["list", "--help"],
+        ["claims", "-h"],
+        ["explain", "-h"],
+    ],
 )
 def test_help_explains_and_ends_with_code_zero(arguments: list[str]) -> None:
     done = run(*arguments)
