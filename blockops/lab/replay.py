@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from blockops.errors import InvalidRequest
+from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
@@ -22,7 +23,10 @@ from blockops.management.contestant import Contestant
 
 @attrs.frozen
 class Replayed:
-    """A case once more: what happened, what each law says of it, what the fault hit, all that is known."""
+    """A case once more: what happened, what each law says of it, what the fault hit, all that is known.
+
+    *crashed*: where the hypervisor was killed, what was on the disk then.
+    """
 
     case: str
     timeline: tuple[Event, ...]
@@ -30,6 +34,18 @@ class Replayed:
     fault_point: str
     evidence: Evidence
     broken: tuple[str, ...] = ()
+    crashed: MemoryDisk | None = None
+
+
+@attrs.define(eq=False)
+class _Watched(Execution):
+    """An execution that keeps what was on the disk when the hypervisor was killed."""
+
+    crashed: MemoryDisk | None = None
+
+    def kill(self) -> None:
+        super().kill()
+        self.crashed = self.disk.fork()
 
 
 def replay(
@@ -56,7 +72,7 @@ def _refuse_what_never_strikes(case: Case) -> None:
 
 def watch(case: Case) -> Replayed:
     """Run *case* and return what a reader needs to follow it."""
-    execution = Execution(case, watched=True)
+    execution = _Watched(case, watched=True)
     execution.go()
     evidence = gather(execution)
     return Replayed(
@@ -66,6 +82,7 @@ def watch(case: Case) -> Replayed:
         _fault_point(case, evidence),
         evidence,
         evidence.broken,
+        execution.crashed,
     )
 
 

@@ -5,6 +5,7 @@ compare    the main job            replay   one case again         listing  what
 claims     the page's claims       choice   from arguments to settings
 screen     progress                folder   where reports go       exits      how it ends
 unfinished what an interrupted run has left                   explain   why a case breaks what it breaks
+keep       a case's images as real files
 """
 
 import sys

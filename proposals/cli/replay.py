@@ -13,12 +13,14 @@ from blockops.report.terminal import print_replay
 from proposals.catalogue import contestants
 from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Unusable
+from proposals.cli.keep import keeping
 
 HELP = """Run one CASE again and print its timeline and what each law says of it.
 
 \b
 CASE is an id out of a report:
   blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
+  blockops replay freeze.as-posted.careful/group-snapshot-2/kill@step-40 --keep /tmp/case
 """
 
 OUT: dict[str, Any] = {
@@ -32,9 +34,17 @@ OUT: dict[str, Any] = {
 @click.command("replay", help=HELP, short_help="Run one case again, step by step.")
 @click.argument("case")
 @click.option("--out", "folder", **OUT)
-def replay_command(case: str, folder: Path) -> None:
+@click.option(
+    "--keep",
+    type=choice.Folder(),
+    metavar="DIR",
+    help="Leave the case's images as real files in this folder, which must be new or empty.",
+)
+def replay_command(case: str, folder: Path, keep: Path | None) -> None:
     """Replay *case*; where its world is drawn, *folder* has the report that knows it."""
-    replayed = again(case, folder)
+    with keeping(keep) as write:
+        replayed = again(case, folder)
+        kept = write(replayed)
     print_replay(
         screen.output(),
         replayed.case,
@@ -42,6 +52,8 @@ def replay_command(case: str, folder: Path) -> None:
         replayed.timeline,
         [(law, judgement.verdict, judgement.sentence) for law, judgement in replayed.judgements.items()],
     )
+    for sentence in kept:
+        click.echo(sentence, err=True)
     if replayed.broken:
         raise CoreBroken(replayed.broken)
 
