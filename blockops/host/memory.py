@@ -12,6 +12,7 @@ Linux and QEMU treat block devices); unlinking or renaming it is EPERM (our choi
 import errno
 import hashlib
 import posixpath
+from collections.abc import Mapping
 
 from blockops.errors import HostError
 from blockops.host.api import HostFile, HostFolder, write_fully
@@ -33,9 +34,18 @@ class MemoryDisk:
 
         Handles, locks and unlinked files stay behind, as at a power cut.
         """
+        return self.surviving(self._files)
+
+    @property
+    def files(self) -> Mapping[str, Content]:
+        """All files by absolute name."""
+        return self._files
+
+    def surviving(self, files: Mapping[str, Content]) -> "MemoryDisk":
+        """Return a fork that has these files instead, forks of these contents."""
         twin = MemoryDisk()
         twin._folders = dict(self._folders)
-        twin._files = {name: content.fork() for name, content in self._files.items()}
+        twin._files = {name: content.fork() for name, content in files.items()}
         return twin
 
     def adopt(self, name: str, file: HostFile) -> None:

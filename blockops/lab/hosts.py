@@ -30,6 +30,7 @@ from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
 from blockops.lab.foregone import makes_good
 from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.page_cache import PageCache
+from blockops.lab.power.journal import Journal, JournaledFolder
 from blockops.units import SECTOR
 
 T = TypeVar("T")
@@ -48,7 +49,8 @@ class Clock:
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
     *asked*: what somebody asked about the injected errors.
     *made_good* is told of a short transfer when the operation after it has begun to do the rest.
-    *pages* is there where a flush is to drop some.  *way* are the numbers of the operations of management
+    *pages* is there where a flush is to drop some, *journal* where power is to be lost.
+    *way* are the numbers of the operations of management
     and the hypervisor that came after the first host fault and that it did not strike: see `pairs`.
     """
 
@@ -67,6 +69,7 @@ class Clock:
     made_good: Callable[[HostOperation], None] | None = None
     troubles: tuple[Trouble, ...] = attrs.field(init=False)
     pages: PageCache | None = attrs.field(init=False)
+    journal: Journal | None = attrs.field(init=False)
     _armed: int = attrs.field(init=False)
     _short: HostOperation | None = None
 
@@ -75,6 +78,7 @@ class Clock:
         self.troubles = tuple(map(Trouble, self.fault.host_faults))
         drops = any(trouble.fault.kind is Kind.DROPPED for trouble in self.troubles)
         self.pages = PageCache() if drops else None
+        self.journal = self.fault.journal()
 
     def tick(self, operation: str, path: str, offset: int = 0, length: int = 0) -> HostFault | None:
         """Count one operation; return how it must fail, if it must."""
@@ -180,6 +184,8 @@ class FaultyFile:
             if self.clock.pages is not None:
                 self.clock.pages.truncating(self.inner, size)
             self.inner.truncate(size)
+            if self.clock.journal is not None:
+                self.clock.journal.resized(self.inner, size)
         if fault is not None:
             raise self.clock.failure(fault, "truncate", self.inner.path)
 
@@ -195,6 +201,8 @@ class FaultyFile:
             self.inner.flush()
             if self.clock.pages is not None:
                 self.clock.pages.flushed(self.inner)
+            if self.clock.journal is not None:
+                self.clock.journal.flushed(self.inner)
         elif fault.kind is Kind.DROPPED and self.clock.pages is not None:
             self.clock.pages.drop(self.inner)
         if fault is not None:
@@ -216,6 +224,8 @@ class FaultyFile:
         if pages is not None and not self.cache.direct:
             pages.writing(self.inner)
         done = self.inner.write(offset, data)
+        if self.clock.journal is not None:
+            self.clock.journal.wrote(self.inner, offset, data, done)
         if pages is not None and self.cache.direct:
             pages.flushed(self.inner)
         return done
@@ -228,6 +238,11 @@ class FaultyFolder:
     inner: MemoryFolder
     clock: Clock
     cache: Cache = Cache.WRITEBACK
+    _noted: MemoryFolder | JournaledFolder = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        journal = self.clock.journal
+        self._noted = self.inner if journal is None else JournaledFolder(self.inner, journal)
 
     @property
     def path(self) -> str:
@@ -245,10 +260,10 @@ class FaultyFolder:
         return FaultyFile(file, self.clock, self.cache)
 
     def rename(self, old: str, new: str) -> None:
-        self._tried("rename", old, lambda: self.inner.rename(old, new))
+        self._tried("rename", old, lambda: self._noted.rename(old, new))
 
     def unlink(self, name: str) -> None:
-        self._tried("unlink", name, lambda: self.inner.unlink(name))
+        self._tried("unlink", name, lambda: self._noted.unlink(name))
 
     def exists(self, name: str) -> bool:
         return self.inner.exists(name)
@@ -257,15 +272,15 @@ class FaultyFolder:
         return self.inner.names()
 
     def sync(self, name: str = ".") -> None:
-        self._tried("sync", name, lambda: self.inner.sync(name))
+        self._tried("sync", name, lambda: self._noted.sync(name))
 
     def _opened(self, name: str, writable: bool) -> MemoryFile:
         self._note_doubled(name, writable)
-        return self.inner.open(name, writable=writable)
+        return self._noted.open(name, writable=writable)
 
     def _created(self, name: str, replace: bool) -> MemoryFile:
         self._note_doubled(name, writing=True)
-        file = self.inner.create(name, replace=replace)
+        file = self._noted.create(name, replace=replace)
         if self.clock.pages is not None:
             self.clock.pages.truncating(file, 0)
         return file

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from blockops.lab.case import Case
     from blockops.lab.execution import Execution
     from blockops.lab.faults.host import HostFault
+    from blockops.lab.power.journal import Journal
 
 
 @attrs.frozen
@@ -67,6 +68,10 @@ class Fault(ABC):
     def host_faults(self) -> "tuple[HostFault, ...]":
         """The host operations that it makes fail, in the order in which they do; none for most faults."""
         return ()
+
+    def journal(self) -> "Journal | None":
+        """Return a journal to be kept of what is not durable yet; None where nobody will ask."""
+        return None
 
     @property
     def first(self) -> "Fault":
