@@ -128,6 +128,7 @@ class Execution:
         program = self.case.contestant.program(self.case.use_case.id)
         assert not isinstance(program, Inexpressible), "an inexpressible use case has no cases"
         self._management = program(self.desk(), self.case.wish)
+        note_switches(self.hypervisor, self.evidence)
         self.clock.running, fault = True, self.case.fault
         for guest_steps in itertools.cycle(self.case.world.schedule):
             if not self._busy() or self._idle > PATIENCE:
@@ -170,9 +171,9 @@ class Execution:
         line = self._switchboard.turn(self._management_can_go_on())
         if line is not None:
             self._step_line(line)
+            note_switches(self.hypervisor, self.evidence)
         elif self._management is not None:
             self._step_management(self._management)
-        note_switches(self.hypervisor, self.evidence)
 
     def _management_can_go_on(self) -> bool:
         """Whether it waits for nothing, or a fault that does not wait for its command to end is due."""
@@ -248,8 +249,9 @@ class Execution:
     def _step_guest(self) -> None:
         """Let the next lane that can run take one step."""
         self.evidence.stall.turn(self.clock.number)
-        for _ in range(len(self._rotation)):
-            runner = self._rotation[self._turn % len(self._rotation)]
+        rotation = self._rotation
+        for _ in rotation:
+            runner = rotation[self._turn % len(rotation)]
             self._turn += 1
             if not runner.blocked and (not self._alive() or self._step_lane(runner)):
                 return

@@ -41,7 +41,6 @@ class Hypervisor:
     guest: Guest
     problems: Mapping[str, str]
     unplugged: dict[str, Shown] = attrs.field(factory=dict)
-    _known: dict[str, tuple[Node | None, Shown]] = attrs.field(factory=dict)
     _seen: tuple[list[Node | None], int] | None = None
     _tops: tuple[str | None, ...] = ()
     _faces: tuple[str | None, ...] = ()
@@ -110,15 +109,7 @@ class Hypervisor:
             if name in self.unplugged:
                 yield self.unplugged[name]
             else:
-                yield self._shows(name, top)
-
-    def _shows(self, name: str, top: Node | None) -> Shown:
-        """Return what a device shows without its data, known as long as it shows the same node."""
-        known = self._known.get(name)
-        if known is None or known[0] is not top:
-            shown = Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top))
-            known = self._known[name] = (top, shown)
-        return known[1]
+                yield Shown(None) if top is None else Shown(top.source.path, mirrors=targets_of(top))
 
     def opened(self) -> tuple[str, ...]:
         """Return the images that are open."""

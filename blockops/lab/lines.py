@@ -125,11 +125,12 @@ class Switchboard:
 
     def turn(self, management: bool) -> Line | None:
         """Return the line that goes on now, or None: management, if *management* says that it can."""
-        able = (actor for actor in self.actors if (management if actor is None else self._able(actor)))
-        actor = next(able, self.actors[-1])
-        self.actors.remove(actor)
-        self.actors.append(actor)
-        return actor
+        for actor in self.actors:
+            if management if actor is None else self._able(actor):
+                self.actors.remove(actor)
+                self.actors.append(actor)
+                return actor
+        return self.actors[-1]
 
     def carry(self, exchange: Exchange, mishap: Mishap) -> None:
         """Send a command, and let befall it what does."""

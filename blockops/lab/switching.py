@@ -5,7 +5,7 @@ from blockops.lab.hypervisor import Hypervisor
 
 
 def note_switches(hypervisor: Hypervisor | None, evidence: Evidence) -> None:
-    """Note which devices went on between two switches; to be called after every step of the operation.
+    """Note which devices went on between two switches: before a command begins, and after each step of it.
 
     What each device showed last is remembered in the evidence, with those that went on since the last
     switch: they count only if there is another.
