@@ -3,8 +3,9 @@
     use case with two devices                  every single fault: of the host's once (before its effect and
                                                after it) and lastingly; a sample of what varies these
                                                (`Fault.is_variant`) and of the pairs of host faults
-    use case whose own number is another       a large sample of the single faults
-    other numbers of devices, further worlds   each setting without a fault, and a sample of the rest
+    use case whose own number is another       a sample of the single faults, of all devices
+    other numbers of devices, further worlds   each setting without a fault, and a sample of the single faults
+                                               on the first and the last device
 
 A sample is shared among the settings that it is for: each gets an equal number, and what the small ones
 do not need goes to the larger ones.  The default run is meant to end in five minutes on two cores.  Where
@@ -36,7 +37,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(odd=2_000, others=1_500, worlds=1_000, variants=2_000, pairs=2_000, inner=False)
+DEFAULT = Policy(odd=4_000, others=4_000, worlds=1_500, variants=3_000, pairs=2_000, inner=False)
 FULL = Policy()
 
 
