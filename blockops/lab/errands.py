@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator
 from blockops.lab.plan import Depth, Part, Roster, Survey
 from blockops.lab.sampling import Lots
 from blockops.lab.tally import Tally
-from blockops.lab.work import find_pairs, judge_all_pairs, judge_pairs, judge_slice, survey
+from blockops.lab.work import find_pairs, judge_all_pairs, judge_drawn, judge_slice, survey
 from blockops.lab.workers import Errand
 
 
 def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]:
-    """Yield the survey of each setting that can be asked."""
-    asked = {str(part.setting): part for part in parts if part.inexpressible is None}
+    """Yield the survey of each setting that can be asked; at most one of its parts is sampled."""
+    asked: dict[str, Part] = {}
+    for part in parts:
+        if part.inexpressible is None and (part.scope.sample is not None or str(part.setting) not in asked):
+            asked[str(part.setting)] = part
     for name, part in asked.items():
         yield Errand(f"survey {name}", name, survey, (roster, part.setting, part.scope), Survey)
 
@@ -19,10 +22,22 @@ def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]
 def judging(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
     """Yield the slices of all parts of single faults, as many as are planned."""
     for part in parts:
-        if part.depth is not Depth.PAIRS:
-            for start, end in _slices(part, part.planned, 400):
-                arguments = (roster, part.setting, part.scope, start, end)
-                yield Errand(f"judge {part} {start}", str(part), judge_slice, arguments, Tally)
+        if part.depth is Depth.PAIRS:
+            continue
+        if part.drawn is not None:
+            yield from _judging_drawn(roster, part, part.drawn, 400)
+            continue
+        for start, end in _slices(part, part.planned, 400):
+            arguments = (roster, part.setting, part.scope, start, end)
+            yield Errand(f"judge {part} {start}", str(part), judge_slice, arguments, Tally)
+
+
+def _judging_drawn(
+    roster: Roster, part: Part, drawn: tuple[tuple[int, str], ...], size: int
+) -> Iterator[Errand[Tally]]:
+    for start, end in _slices(part, len(drawn), size):
+        arguments = (roster, part.setting, drawn[start:end])
+        yield Errand(f"judge {part} {start}", str(part), judge_drawn, arguments, Tally)
 
 
 def finding_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Lots]]:
@@ -37,9 +52,7 @@ def judging_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tall
     """Yield the slices of all parts of pairs: of those that were drawn or, where none was, of all."""
     for part in _of_pairs(parts):
         if part.drawn is not None:
-            for start, end in _slices(part, len(part.drawn), 200):
-                arguments: tuple[object, ...] = (roster, part.setting, part.drawn[start:end], start)
-                yield Errand(f"judge {part} {start}", str(part), judge_pairs, arguments, Tally)
+            yield from _judging_drawn(roster, part, part.drawn, 200)
         else:
             for start, end in _slices(part, _leading(part), 10):
                 arguments = (roster, part.setting, start, end)

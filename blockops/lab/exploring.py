@@ -36,8 +36,8 @@ class Space:
     moments: tuple[int, ...] = ()
 
     def moment_of(self, step: int) -> int:
-        """Return the number of what a kill before *step* leaves behind."""
-        return self.moments[step - 1]
+        """Return the number of what a kill before *step* leaves behind; its own where no moment is known."""
+        return self.moments[step - 1] if self.moments else step
 
     @property
     def truncated(self) -> bool:

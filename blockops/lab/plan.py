@@ -8,6 +8,7 @@ has a space of faults that is surveyed and then judged slice by slice (`work`): 
 import enum
 import os
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TypeAlias
 
 import attrs
@@ -118,9 +119,9 @@ class Setting:
 class Scope:
     """Which cases of a setting are asked for: of these fault groups, on *inner* devices too or not.
 
-    *variants*: variants (`Fault.is_variant`), the others, or None: all.  *sample*: this many, drawn with
-    *seed*, the one without a fault among them; None for all.  *pairs*: so many pairs are to be drawn of
-    those that begin with one of the cases; None where none is wanted.
+    *variants*: variants (`Fault.is_variant`), the others, or None: all.  *sample*: so many at most, drawn
+    with *seed*, the one without a fault among them; None for all.  *pairs*: so many pairs are to be drawn
+    of those that begin with one of the cases; None where none is wanted.
     """
 
     groups: frozenset[str] | None
@@ -130,12 +131,16 @@ class Scope:
     sample: int | None = None
     pairs: int | None = None
 
+    def asks_for(self, fault: Fault) -> bool:
+        """Whether variants, or others, are asked for and *fault* is one."""
+        return self.variants is None or fault.is_variant is self.variants
+
 
 @attrs.define
 class Part:
     """One setting on its way: its space once surveyed, its tally so far, or why it cannot be asked.
 
-    *drawn*: of a part of pairs, the names of those that are to be judged, in order; None for all.
+    *drawn*: the cases that are to be judged, by rank and name, in order; None for all.
     """
 
     setting: Setting
@@ -144,7 +149,7 @@ class Part:
     scope: Scope
     inexpressible: str | None = None
     surveyed: "Survey | None" = None
-    drawn: tuple[str, ...] | None = None
+    drawn: tuple[tuple[int, str], ...] | None = None
     tally: Tally = attrs.field(factory=Tally)
 
     @property
@@ -169,7 +174,7 @@ class Part:
             return len(self.drawn)
         if self.depth is Depth.PAIRS and not self.surveyed.cases:
             return self.scope.pairs or 0
-        return self.surveyed.cases if self.scope.sample is None else self.scope.sample
+        return self.surveyed.cases
 
 
 @attrs.frozen
@@ -178,7 +183,8 @@ class Survey:
 
     *variants*: the same for those cases that are variants; *groups* has the others.  *choice*: how many of
     the cases may be sampled, the others are on inner devices; *leading*: how many faults there are that a
-    pair may begin with.
+    pair may begin with.  *lots*: where cases are sampled, the names of those that drew the lowest, the
+    lowest first, each with its rank in the space.
     """
 
     groups: dict[str, int]
@@ -186,6 +192,7 @@ class Survey:
     points: int
     choice: int
     leading: int
+    lots: dict[str, int] = attrs.field(factory=dict)
 
     @property
     def cases(self) -> int:
@@ -195,14 +202,14 @@ class Survey:
     def seen_by(self, part: Part) -> "Survey":
         """Return what there is for *part*, all of it in *groups*; pairs are met only later."""
         if part.depth is Depth.PAIRS:
-            return attrs.evolve(self, groups={}, variants={}, choice=0)
+            return attrs.evolve(self, groups={}, variants={}, choice=0, lots={})
         match part.scope.variants:
             case True:
                 return attrs.evolve(
                     self, groups=self.variants, variants={}, choice=sum(self.variants.values())
                 )
             case False:
-                return attrs.evolve(self, variants={})
+                return attrs.evolve(self, variants={}, lots={})
             case None:
                 both = {
                     name: self.groups.get(name, 0) + self.variants.get(name, 0)
@@ -268,36 +275,52 @@ def _parts(
     """Yield the part of single faults and, where they are wanted apart, those of variants and of pairs."""
     program = contestant.program(use_case.id)
     setting = Setting(contestant.id, use_case.id, world)
+    policy = settings.policy
     single = None if settings.groups is None else settings.groups - {PAIR}
-    scope = Scope(single, depth in (Depth.OWN, Depth.ODD) or settings.policy.inner, settings.seed)
+    scope = Scope(single, depth in (Depth.OWN, Depth.ODD) or policy.inner, settings.seed)
     if isinstance(program, Inexpressible):
         yield Part(setting, contestant, depth, scope, program.reason)
         return
-    apart = depth is Depth.OWN and single is None and settings.policy.variants is not None
+    apart = depth is Depth.OWN and single is None and policy.variants is not None
     if apart:
+        sample = _at_most(policy, Depth.VARIANTS)
         yield Part(setting, contestant, depth, attrs.evolve(scope, variants=False))
-        yield Part(setting, contestant, Depth.VARIANTS, attrs.evolve(scope, variants=True))
+        yield Part(setting, contestant, Depth.VARIANTS, attrs.evolve(scope, variants=True, sample=sample))
     elif single is None or single:
-        yield Part(setting, contestant, depth, scope)
+        yield Part(setting, contestant, depth, attrs.evolve(scope, sample=_at_most(policy, depth)))
     asked = settings.groups is None or PAIR in settings.groups
-    if asked and (depth is Depth.OWN or settings.policy.pairs is None):
+    if asked and (depth is Depth.OWN or policy.pairs is None):
         yield Part(setting, contestant, Depth.PAIRS, scope)
+
+
+def _sampled(policy: Policy) -> dict[Depth, int]:
+    """Return how many cases are sampled in all of each depth of which not all are judged."""
+    totals = {
+        Depth.ODD: policy.odd,
+        Depth.OTHERS: policy.others,
+        Depth.WORLDS: policy.worlds,
+        Depth.VARIANTS: policy.variants,
+    }
+    return {depth: total for depth, total in totals.items() if total is not None}
+
+
+def _at_most(policy: Policy, depth: Depth) -> int | None:
+    """Return how many cases of one setting can be sampled; None where all are judged."""
+    total = _sampled(policy).get(depth)
+    return total if total is None or depth is Depth.ODD else min(total, policy.most)
 
 
 def allot(policy: Policy, parts: list[Part]) -> None:
     """Share the numbers of cases that may be sampled among the parts, now that they are surveyed."""
-    for depth, total, most in (
-        (Depth.ODD, policy.odd, policy.odd),
-        (Depth.OTHERS, policy.others, policy.most),
-        (Depth.WORLDS, policy.worlds, policy.most),
-        (Depth.VARIANTS, policy.variants, policy.most),
-    ):
+    for depth, total in _sampled(policy).items():
         surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
-        if total is None or not surveyed:
+        if not surveyed:
             continue
-        allotted = shares(total, most or 0, [survey.choice for _, survey in surveyed])
-        for (part, _), share in zip(surveyed, allotted, strict=True):
-            part.scope = attrs.evolve(part.scope, sample=max(1, share))
+        most = _at_most(policy, depth) or 0
+        allotted = shares(total, most, [survey.choice for _, survey in surveyed])
+        for (part, survey), share in zip(surveyed, allotted, strict=True):
+            lowest = islice(survey.lots.items(), max(1, share))
+            part.drawn = tuple(sorted((rank, name) for name, rank in lowest))
     _allot_pairs(policy, parts)
 
 
@@ -319,7 +342,7 @@ def meet_pairs(parts: list[Part], drawn: Mapping[str, Lots]) -> None:
         part.surveyed = attrs.evolve(part.surveyed, groups={PAIR: lots.count}, choice=lots.count)
         if lots.limit:
             pairs = [parse_fault(case_id.rpartition("/")[2]) for _, case_id in lots.lowest]
-            part.drawn = tuple(map(str, sorted(pairs, key=_place_of_pair)))
+            part.drawn = tuple(enumerate(map(str, sorted(pairs, key=_place_of_pair))))
 
 
 def _place_of_pair(pair: Fault) -> list[tuple[int, str]]:

@@ -40,8 +40,6 @@ class Lots:
 
 
 def sampled(case_ids: Sequence[str], wanted: int, seed: int) -> list[int]:
-    """Return the ranks of the *wanted* cases with the lowest lots, in order."""
-    if wanted >= len(case_ids):
-        return list(range(len(case_ids)))
+    """Return the ranks of the *wanted* cases with the lowest lots, the lowest first."""
     lots = ((lot(seed, case_id), rank) for rank, case_id in enumerate(case_ids))
-    return sorted(rank for _, rank in heapq.nsmallest(wanted, lots))
+    return [rank for _, rank in heapq.nsmallest(wanted, lots)]

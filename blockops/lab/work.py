@@ -1,11 +1,11 @@
-"""What is done elsewhere: survey a setting, judge a slice of it, find and judge pairs of faults.
+"""What is done elsewhere: survey a setting, judge a slice of it, find pairs of faults, judge what was drawn.
 
 Only names, worlds and tallies cross between processes: each finds the contestants by the roster, which
 is a function of a module, so any executor will do.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
 from blockops.lab.case import Case
@@ -36,7 +36,7 @@ def case_of(roster: Roster, setting: Setting) -> Case:
 
 
 def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
-    """Record a setting and return the size of its space.
+    """Record a setting; return the size of its space and, where that is sampled, the cases that are drawn.
 
     Where all of it is to be judged it is recorded twice, to see that the lab is deterministic.
     """
@@ -46,46 +46,51 @@ def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     groups = Counter(fault.group for fault in everything.faults if not fault.is_variant)
     variants = Counter(fault.group for fault in everything.faults if fault.is_variant)
     edge = {0} | at_the_edge(case, recording.operations)
-    choice = sum(scope.inner or fault.armed_from in edge for fault in everything.faults)
+    choice = {
+        rank: fault for rank, fault in enumerate(everything.faults) if scope.inner or fault.armed_from in edge
+    }
     leading = sum(1 for _ in leading_faults(recording.operations))
-    return Survey(dict(groups), dict(variants), everything.points, choice, leading)
+    lots = {} if scope.sample is None else draw(setting, choice, scope, scope.sample)
+    return Survey(dict(groups), dict(variants), everything.points, len(choice), leading, lots)
+
+
+def draw(setting: Setting, choice: Mapping[int, Fault], scope: Scope, wanted: int) -> dict[str, int]:
+    """Draw *wanted* of the faults in *choice*, which has them by rank, that are asked for.
+
+    Return their names with their ranks, the lowest lot first, and before all others the case without a
+    fault, if it is among them.
+    """
+    asked = {str(fault): rank for rank, fault in choice.items() if scope.asks_for(fault)}
+    first = [name for name, rank in asked.items() if isinstance(choice[rank], NoFault)]
+    rest = [name for name in asked if name not in first]
+    start = f"{setting}/"
+    lucky = sampled([start + name for name in rest], max(0, wanted - len(first)), scope.seed)
+    return {name: asked[name] for name in (*first, *(rest[number] for number in lucky))}
 
 
 def judge_slice(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Tally:
     """Judge the cases of a setting from *start* to *end*, of those that *scope* asks for."""
-    case, found, ranks = _chosen(roster, setting, scope)
+    case, found, chosen = _chosen(roster, setting, scope)
     tally, judging = Tally(), Judging(case, found)
-    for rank in ranks[start:end]:
-        fault = found.faults[rank]
+    for rank, fault in chosen[start:end]:
         judged = judging.judge(fault)
         tally.count(judged, fault, rank)
         if scope.pairs is not None and isinstance(fault, HostFault) and leads(fault):
-            _draw(tally.pairs, setting, scope, pairs_on(fault, judged.way))
+            _draw_pairs(tally.pairs, setting, scope, pairs_on(fault, judged.way))
     return tally
 
 
-def _draw(lots: Lots, setting: Setting, scope: Scope, pairs: Iterable[Fault]) -> None:
+def _draw_pairs(lots: Lots, setting: Setting, scope: Scope, pairs: Iterable[Fault]) -> None:
     lots.limit = scope.pairs or 0
-    lots.draw(scope.seed, [f"{setting}/{pair}" for pair in pairs])
+    start = f"{setting}/"
+    lots.draw(scope.seed, [f"{start}{pair}" for pair in pairs])
 
 
 @lru_cache(maxsize=8)
-def _chosen(roster: Roster, setting: Setting, scope: Scope) -> tuple[Case, Space, list[int]]:
+def _chosen(roster: Roster, setting: Setting, scope: Scope) -> tuple[Case, Space, list[tuple[int, Fault]]]:
     case = case_of(roster, setting)
     found = space(case, record_once(case), scope.groups, scope.inner)
-    return case, found, chosen_ranks(setting, found, scope)
-
-
-def chosen_ranks(setting: Setting, found: Space, scope: Scope) -> list[int]:
-    """Return which faults of a space are asked for: the case without one always, if it is in the space."""
-    ranks = [rank for rank, fault in enumerate(found.faults) if scope.variants in (None, fault.is_variant)]
-    if scope.sample is None:
-        return ranks
-    first = [rank for rank in ranks if isinstance(found.faults[rank], NoFault)]
-    rest = [rank for rank in ranks if rank not in first]
-    names = [f"{setting}/{found.faults[rank]}" for rank in rest]
-    lucky = sampled(names, max(0, scope.sample - len(first)), scope.seed)
-    return sorted([*first, *(rest[number] for number in lucky)])
+    return case, found, [(rank, fault) for rank, fault in enumerate(found.faults) if scope.asks_for(fault)]
 
 
 def find_pairs(roster: Roster, setting: Setting, scope: Scope, start: int, end: int) -> Lots:
@@ -93,7 +98,7 @@ def find_pairs(roster: Roster, setting: Setting, scope: Scope, start: int, end: 
     case, leading = _leading(roster, setting)
     lots = Lots()
     for first in leading[start:end]:
-        _draw(lots, setting, scope, pairs_after(case, first))
+        _draw_pairs(lots, setting, scope, pairs_after(case, first))
     return lots
 
 
@@ -103,11 +108,11 @@ def _leading(roster: Roster, setting: Setting) -> tuple[Case, list[HostFault]]:
     return case, list(leading_faults(record_once(case).operations))
 
 
-def judge_pairs(roster: Roster, setting: Setting, names: tuple[str, ...], start: int) -> Tally:
-    """Judge the pairs with these *names*, whose first has rank *start* among all that are judged."""
+def judge_drawn(roster: Roster, setting: Setting, drawn: tuple[tuple[int, str], ...]) -> Tally:
+    """Judge cases by their names, each with its rank; the setting itself need not be run for that."""
     case = case_of(roster, setting)
     tally, judging = Tally(), Judging(case, Space((), 0, 0))
-    for rank, name in enumerate(names, start):
+    for rank, name in drawn:
         fault = parse_fault(name)
         tally.count(judging.judge(fault), fault, rank)
     return tally

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from blockops.lab import compare as compare_module
 from blockops.lab import plan
 from blockops.lab.compare import Progress, Settings, compare
+from blockops.lab.errands import surveying
 from blockops.lab.exploring import record, space
+from blockops.lab.faults import parse_fault
+from blockops.lab.judging import Judging
 from blockops.lab.pairs import leading_faults, leads
-from blockops.lab.plan import Depth, Part, Scope, Setting, parts_of
+from blockops.lab.plan import Depth, Part, Scope, Setting, allot, parts_of
 from blockops.lab.policy import DEFAULT, FULL, Policy, shares
 from blockops.lab.results import Coverage, Results, ToolSample
 from blockops.lab.sampling import Lots, sampled
-from blockops.lab.work import chosen_ranks, survey
+from blockops.lab.tally import Tally
+from blockops.lab.work import judge_drawn, survey
+from blockops.lab.world import World
 from proposals.catalogue import contestants
 from tests.lab.cases import case
 
@@ -47,9 +52,7 @@ def test_lots_drawn_in_parts_add_up_to_those_drawn_at_once(
         part = Lots(limit)
         part.draw(7, parts[number])
         whole.add(part)
-    assert [name for _, name in sorted(whole.lowest, key=lambda one: names.index(one[1]))] == [
-        names[rank] for rank in sampled(names, limit, 7)
-    ]
+    assert [name for _, name in whole.lowest] == [names[rank] for rank in sampled(names, limit, 7)]
     assert whole.count == len(names)
 
 
@@ -68,18 +71,62 @@ def test_shares_are_equal_but_for_those_that_need_less(total: int, most: int, si
     assert not short or sum(found) == total
 
 
-def test_the_case_without_a_fault_is_in_every_sample() -> None:
-    part = part_of("freeze.hardened.naive", "group-snapshot", 4)
-    found = space(part.case, record(part.case), None, complete=False)
-    for number in (1, 2, 10):
-        ranks = chosen_ranks(part.setting, found, attrs.evolve(part.scope, sample=number))
-        assert len(ranks) == number
-        assert "no-fault" in {str(found.faults[rank]) for rank in ranks}
+def test_a_larger_share_keeps_the_cases_of_a_smaller_one_and_each_has_the_one_without_fault() -> None:
+    smaller: set[tuple[int, str]] = set()
+    for total in (1, 2, 10, 39):
+        (part,) = allotted(Policy(others=total), "group-snapshot", 4)
+        assert part.drawn is not None
+        assert len(part.drawn) == part.planned == total
+        assert smaller < {*part.drawn}
+        smaller = {*part.drawn}
+    assert "no-fault" in {name for _, name in smaller}
 
 
-def part_of(contestant: str, use_case: str, devices: int) -> Part:
-    settings = Settings(contestants=(contestant,), use_cases=(use_case,), devices=devices)
-    return parts_of(settings, contestants())[0]
+def test_what_is_sampled_is_drawn_from_the_devices_at_the_edge_and_ranked_in_the_order_of_the_list() -> None:
+    (part,) = allotted(Policy(others=40, inner=False), "group-snapshot", 4)
+    start = case(f"{part.setting}/no-fault")
+    listed = [str(fault) for fault in space(start, record(start), None, complete=False).faults]
+    ids = [f"{part.setting}/{name}" for name in listed if name != "no-fault"]
+    lucky = {ids[rank].rpartition("/")[2] for rank in sampled(ids, 39, 7)} | {"no-fault"}
+    assert part.drawn is not None
+    assert [name for _, name in part.drawn] == [name for name in listed if name in lucky]
+
+
+def test_variants_are_drawn_from_variants_and_nothing_is_drawn_of_what_is_judged_whole() -> None:
+    own, variants, pairs = allotted(Policy(variants=30), "group-snapshot", 2)
+    assert own.drawn is pairs.drawn is None
+    assert variants.drawn is not None
+    assert len(variants.drawn) == 30
+    assert all(parse_fault(name).is_variant for _, name in variants.drawn)
+
+
+def test_a_case_that_is_judged_by_its_name_is_judged_as_in_its_space() -> None:
+    (part,) = allotted(Policy(others=60), "mirror-many", 3)
+    start = case(f"{part.setting}/no-fault")
+    found = space(start, record(start), None, complete=True)
+    assert part.drawn is not None
+    tally, judging = Tally(), Judging(start, found)
+    for rank, name in part.drawn:
+        assert str(found.faults[rank]) == name
+        tally.count(judging.judge(found.faults[rank]), found.faults[rank], rank)
+    by_name = judge_drawn(contestants, part.setting, part.drawn)
+    by_name.equal = tally.equal  # two kills are known to be equal in a space alone
+    assert by_name == tally
+    assert {"kill", "eio"} <= {*tally.groups}
+
+
+def allotted(policy: Policy, use_case: str, devices: int) -> list[Part]:
+    """Return the parts of a setting, surveyed and with what *policy* lets be judged of them."""
+    settings = Settings(contestants=("freeze.hardened.naive",), use_cases=(use_case,))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plan, "DEFAULT", policy)
+        parts = parts_of(settings, contestants())
+    here = [part for part in parts if part.setting.world == World(devices=devices)]
+    for errand in surveying(contestants, here):
+        for part in here:
+            part.surveyed = errand.function(*errand.arguments).seen_by(part)
+    allot(policy, here)
+    return [part for part in here if part.depth is not Depth.PAIRS or policy.variants]
 
 
 # ------------------------------------------------------------------------------------- whole comparisons

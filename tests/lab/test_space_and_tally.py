@@ -22,7 +22,6 @@ from blockops.lab.plan import Depth, Part, Scope, Setting, Settings, parts_of
 from blockops.lab.replay import abridged, replay
 from blockops.lab.results import Event, Verdict
 from blockops.lab.tally import Tally
-from blockops.lab.work import chosen_ranks
 from blockops.lab.world import World, initial_disk
 from blockops.management.use_cases import USE_CASES
 from blockops.qcow2.header import read_header
@@ -115,7 +114,7 @@ def test_what_is_judged_with_two_devices_and_its_variants_are_together_all_that_
     for variants in (None, False, True):
         scope = Scope(None, inner=True, seed=7, variants=variants)
         found = space(start := case(f"{setting}/no-fault"), record(start), None, complete=True)
-        faults[variants] = {str(found.faults[rank]) for rank in chosen_ranks(setting, found, scope)}
+        faults[variants] = {str(fault) for fault in found.faults if scope.asks_for(fault)}
     assert faults[False] | faults[True] == faults[None]
     assert not faults[False] & faults[True]
     names = {side: {name.partition("@")[0] for name in faults[side]} for side in (False, True)}

@@ -41,7 +41,7 @@ def test_what_is_stored_comes_back_as_it_was(tmp_path: Path) -> None:
     sighting = Sighting("retry", World(devices=3, depth=1), parse_fault("enospc+@3"), "tidy", "a sentence")
     stored = {
         "tally": tally,
-        "survey": Survey({"eio": 3}, {"guest-runs": 2}, 4, 5, 6),
+        "survey": Survey({"eio": 3}, {"guest-runs": 2}, 4, 5, 6, {"eio@2": 1, "no-fault": 0}),
         "found": Searched("freeze", sighting),
         "nothing": Searched("freeze", None),
     }
