@@ -63,6 +63,13 @@ class Judged:
     made_good: Place | None = None
     seen: dict[str, Judgement] = attrs.field(factory=dict)
 
+    def lasted(self, fault: Fault) -> bool:
+        """Whether *fault*, which broke this case, went on to strike after it had struck once."""
+        if not fault.lasts:
+            return False
+        last = fault.host_faults[-1]
+        return scope_of(last.kind) in (self.again if last.span is Span.LASTING else self.within)
+
 
 def evidence_of(case: Case, known: Container[Place] = ()) -> Evidence:
     """Run one case and return what is known of it; raises `Foregone` where *known* has it already."""

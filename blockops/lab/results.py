@@ -78,7 +78,7 @@ class Cell:
 
     *contestant* is the design's id ("freeze"); *inexpressible* is the reason why the design cannot be
     asked for this use case, and all counts are zero then; *smallest* is the case to look at;
-    *lasting*: how many of the violations were under a fault that goes on after it has struck; *sampled*: not
+    *lasting*: how many of the violations were under a fault that struck more than once; *sampled*: not
     every case was judged, be it by plan or because the run was stopped.
     """
 

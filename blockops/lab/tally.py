@@ -45,8 +45,8 @@ class Tally:
 
     *scenes* has verdicts per scenario, and *suffered* what its violations are.
     *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
-    the violations of a law in cases whose fault goes on; *pairs* has drawn those pairs of faults whose
-    first was among the cases; *views* are the cases that are not among the verdicts yet.
+    the violations of a law in cases whose fault struck more than once; *pairs* has drawn those pairs of
+    faults whose first was among the cases; *views* are the cases that are not among the verdicts yet.
     """
 
     cases: int = 0
@@ -78,7 +78,7 @@ class Tally:
                 continue
             self._verdict(law, judgement.verdict)
             if judgement.verdict is Verdict.VIOLATED:
-                self.lasting[law] = self.lasting.get(law, 0) + fault.lasts
+                self.lasting[law] = self.lasting.get(law, 0) + judged.lasted(fault)
                 _note(self.violations, (law, judgement.key), Broken(rank, judged.case, judgement.sentence))
         for scenario, judgement in judged.seen.items():
             if SCENARIOS[scenario].meets(fault):

@@ -33,7 +33,7 @@ class Tally:
     """Counts of cases by verdict.
 
     *reasons* say why cells that were added up are inexpressible; *asked*: at least one is not.
-    *lasting*: how many of the violated ones were under a fault that goes on.
+    *lasting*: how many of the violated ones were under a fault that struck more than once.
     """
 
     held: int = 0

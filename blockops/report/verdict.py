@@ -129,7 +129,7 @@ def _under_lasting(counts: Tally) -> str:
     if not counts.lasting:
         return ""
     number = "all" if counts.lasting == counts.violated else f"{counts.lasting:,}"
-    return f" ({number} under lasting faults)"
+    return f" ({number} under faults that struck more than once)"
 
 
 def _hardening(best: Standing, posted: Standing | None) -> str:

@@ -39,7 +39,7 @@ def test_cases_that_are_not_run_are_judged_as_if_they_had_been(name: str) -> Non
         really = judged(attrs.evolve(start, fault=fault))
         assert one.case == really.case
         assert verdicts(one) == verdicts(really)
-        assert (one.struck, really.broken) == (really.struck, ())
+        assert (one.struck, one.lasted(fault), really.broken) == (really.struck, really.lasted(fault), ())
 
 
 def verdicts(one: Judged) -> dict[str, tuple[Verdict, str]]:

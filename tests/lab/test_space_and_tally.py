@@ -1,6 +1,7 @@
 """The space of faults is complete, settings select from it, and tallies add up in any order."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import attrs
 import pytest
@@ -13,7 +14,7 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults import GROUPS, parse_fault
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.host import PAIR, HostFault, Span
-from blockops.lab.faults.kinds import APPLIED_TO, KINDS_OF, MUTATING
+from blockops.lab.faults.kinds import APPLIED_TO, KINDS_OF, MUTATING, ONE_FILE, Kind, scope_of
 from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
@@ -194,12 +195,33 @@ def test_tallies_add_up_to_the_same_whole_in_any_order(cases: list[Judged], data
     assert summed(order) == summed(list(slices.values())) == summed([alone])
 
 
-def test_violations_under_faults_that_go_on_are_counted_apart() -> None:
+def counted(names: Iterable[str], again: frozenset[str], within: frozenset[str]) -> Tally:
     tally = Tally()
-    for rank, name in enumerate(("eio@4", "eio+@4", "eio~@4", "no-fault", "kill@step-3")):
-        tally.count(Judged(name, {"tidy": violated("a"), "sound": HELD}), parse_fault(name), rank)
-    assert tally.lasting == {"tidy": 2}
-    assert tally.verdicts["tidy", Verdict.VIOLATED] == 5
+    for rank, name in enumerate(names):
+        judged = Judged(name, {"tidy": violated("a"), "sound": HELD}, again=again, within=within)
+        tally.count(judged, parse_fault(name), rank)
+    return tally
+
+
+STRIKES = ("eio@4", "eio+@4", "eio~@4", "enospc+@4", "no-fault", "kill@step-3")
+NOTHING: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("again", "within", "lasting"),
+    [
+        (NOTHING, NOTHING, 0),
+        ({ONE_FILE}, NOTHING, 1),
+        ({ONE_FILE}, {ONE_FILE}, 2),
+        ({ONE_FILE, scope_of(Kind.ENOSPC)}, NOTHING, 2),
+    ],
+)
+def test_only_violations_under_faults_that_struck_again_are_counted_apart(
+    again: set[str], within: set[str], lasting: int
+) -> None:
+    tally = counted(STRIKES, frozenset(again), frozenset(within))
+    assert tally.lasting == {"tidy": lasting}
+    assert tally.verdicts["tidy", Verdict.VIOLATED] == len(STRIKES)
 
 
 def test_the_smallest_case_of_a_sort_is_the_first_of_the_list() -> None:

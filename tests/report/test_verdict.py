@@ -102,7 +102,11 @@ def test_nothing_run_says_so_three_times() -> None:
 
 @pytest.mark.parametrize(
     ("lasting", "said"),
-    [(0, "cases."), (1, "cases (1 under lasting faults)."), (2, "(all under lasting faults).")],
+    [
+        (0, "cases."),
+        (1, "cases (1 under faults that struck more than once)."),
+        (2, "(all under faults that struck more than once)."),
+    ],
 )
 def test_a_verdict_tells_faults_that_go_on_from_those_that_strike_once(lasting: int, said: str) -> None:
     first, _, _ = sentences([cell("tidy", held=3, violated=2, lasting=lasting)], ["tidy"])
