@@ -72,6 +72,10 @@ def _advice(value: str, known: Sequence[str], listing: str | None) -> str:
     return f"there are {' and '.join(known)}" if listing is None else f"'blockops list {listing}' names all"
 
 
+def _kinds() -> list[str]:
+    return list(dict.fromkeys(scenario.kind for scenario in SCENARIOS.values()))
+
+
 def _contestant_names() -> list[str]:
     everybody = contestants()
     return [*dict.fromkeys(one.entry.id for one in everybody), *(one.id for one in everybody)]
@@ -80,7 +84,7 @@ def _contestant_names() -> list[str]:
 known_contestants = _known("contestant", _contestant_names, "contestants")
 known_use_cases = _known("use case", lambda: list(USE_CASES), "use-cases")
 known_faults = _known("fault", lambda: list(GROUPS), "faults")
-known_scenarios = _known("scenario", lambda: list(SCENARIOS), "scenarios")
+known_scenarios = _known("scenario", lambda: [*SCENARIOS, *_kinds()], "scenarios")
 known_claims = _known("claim", lambda: list(CLAIMS), "claims")
 known_profiles = _known("profile", lambda: [profile.value for profile in Profile])
 known_managers = _known("manager", lambda: [manager.value for manager in Manager])
@@ -115,13 +119,17 @@ def made(asked: Mapping[str, Any]) -> Settings:
 
 
 def _as_in_scenarios(settings: Settings) -> Settings:
-    """Return *settings* with the use cases and faults of their scenarios, where none were asked for."""
-    asked = [SCENARIOS[name] for name in settings.scenarios]
+    """Return *settings* with the use cases and faults of their scenarios, where none were asked for.
+
+    A class of failures stands for all scenarios of it.
+    """
+    asked = [one for one in SCENARIOS.values() if {one.id, one.kind}.intersection(settings.scenarios)]
     if not asked:
         return settings
     use_cases = settings.use_cases or tuple(dict.fromkeys(one.use_case for one in asked))
     faults = settings.faults or tuple(dict.fromkeys(fault for one in asked for fault in one.faults))
-    return attrs.evolve(settings, use_cases=use_cases, faults=faults)
+    names = tuple(one.id for one in asked)
+    return attrs.evolve(settings, use_cases=use_cases, faults=faults, scenarios=names)
 
 
 def is_narrow(settings: Settings) -> bool:

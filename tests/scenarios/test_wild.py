@@ -10,7 +10,7 @@ from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.exploring import record_once
 from blockops.lab.faults import GROUPS
 from blockops.lab.judging import evidence_of
-from blockops.lab.plan import Scope, Setting
+from blockops.lab.plan import Scope, Setting, Settings
 from blockops.lab.results import Verdict
 from blockops.lab.scenario import Scenario
 from blockops.lab.tally import Broken
@@ -18,6 +18,7 @@ from blockops.lab.work import judge_slice
 from blockops.management.use_cases import USE_CASES
 from proposals.catalogue import contestants
 from proposals.cli import main
+from proposals.cli.choice import made
 from proposals.scenarios.wild import SCENARIOS
 from tests.lab.cases import CONTESTANTS, seen
 
@@ -154,12 +155,28 @@ def test_the_books_are_those_that_management_left() -> None:
     assert evidence.books == {f"d{n}": shown.top for n, shown in enumerate(evidence.live)}
 
 
+def settings_of(*scenarios: str) -> Settings:
+    nothing: dict[str, tuple[str, ...]] = dict.fromkeys(
+        ("images", "use_cases", "contestants", "profiles", "managers", "faults"), ()
+    )
+    numbers = {"devices": None, "jobs": None, "seed": 7, "full": False}
+    return made({**nothing, **numbers, "scenarios": scenarios})
+
+
+@pytest.mark.parametrize("kind", sorted({one.kind for one in SCENARIOS.values()}))
+def test_a_class_means_all_scenarios_of_it(kind: str) -> None:
+    names = tuple(one.id for one in SCENARIOS.values() if one.kind == kind)
+    assert settings_of(kind) == settings_of(*names) == settings_of(kind, *names)
+    assert settings_of(kind).scenarios == names
+
+
+@pytest.mark.parametrize("name", ["stuck-frozen", "F1"])
 def test_a_scenario_runs_alone_and_says_who_suffers_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     asked = ["--contestant", "freeze.as-posted.careful", "--contestant", "naive-loop.as-posted.naive"]
-    code = main(["compare", "--scenario", "stuck-frozen", *asked, "--jobs", "1", "--out", str(out)])
+    code = main(["compare", "--scenario", name, *asked, "--jobs", "1", "--out", str(out)])
     said = capsys.readouterr()
     assert code == 0, said.err
     (scene,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["scenes"]
