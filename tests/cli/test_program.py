@@ -62,6 +62,14 @@ def test_a_list_has_a_line_an_id_and_the_same_ids_as_json(what: str) -> None:
     assert all(entry["says"] for entry in entries)
 
 
+def test_the_list_of_faults_explains_what_is_no_errno() -> None:
+    says = {entry["id"]: entry["says"] for entry in json.loads(run("list", "faults", "--json").stdout)}
+    assert "half of its length" in says["short"]
+    assert "half of its sectors" in says["torn"]
+    assert "loses what it should have made durable" in says["dropped"]
+    assert "everything was done, and an error is returned" in says["eio"]
+
+
 def test_lists_are_what_the_lab_has() -> None:
     assert [entry["id"] for entry in json.loads(run("list", "laws", "--json").stdout)] == [
         law.id for law in LAWS

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from blockops.lab.faults.fault import Family, Fault, HostOperation, Recording, numbered
-from blockops.lab.faults.kinds import APPLIED_TO, KINDS_OF, Kind, kinds_that_apply, scope_of, scopes
+from blockops.lab.faults.kinds import (
+    AFTER_EFFECT,
+    APPLIED_TO,
+    KINDS_OF,
+    SAYS,
+    Kind,
+    kinds_that_apply,
+    scope_of,
+    scopes,
+)
 
 if TYPE_CHECKING:
     from blockops.lab.case import Case
@@ -180,9 +189,8 @@ def _in_every_span(kind: Kind, operation: HostOperation, *, applied: bool) -> It
     return (HostFault(kind, operation.number, span, applied) for span in _SPANS)
 
 
-_GROUPS = {kind.value: f"one host operation fails ({kind.value})" for kind in Kind} | {
-    Kind.EIO.value: "one host operation fails (eio), before its effect or after it",
-    Kind.DROPPED.value: "one flush fails and drops what it should have made durable",
+_GROUPS = {kind.value: SAYS.get(kind, f"one host operation fails ({kind.value})") for kind in Kind} | {
+    Kind.EIO.value: f"one host operation fails (eio), before its effect or {AFTER_EFFECT}",
 }
 _HOW_LONG = ": once, lastingly, or until it is cleared"
 

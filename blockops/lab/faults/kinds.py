@@ -34,6 +34,16 @@ ERRNO: dict[Kind, int] = {
     Kind.DROPPED: errno.EIO,
 }
 
+SAYS: dict[Kind, str] = {
+    Kind.SHORT: "a host read or write does only half of its length and says so",
+    Kind.TORN: "a host write ends with EIO when the first half of its sectors is written",
+    Kind.DROPPED: "a flush fails and loses what it should have made durable; repeated, it succeeds",
+}
+"""What the kinds are whose names are not an errno (`lab.hosts`)."""
+
+AFTER_EFFECT = "after it (everything was done, and an error is returned all the same)"
+"""What it is to fail after the effect."""
+
 MERE_ERRNO = frozenset(ERRNO) - {Kind.TORN, Kind.DROPPED}
 """Kinds that differ in nothing but the errno: the operation has no effect."""
 
