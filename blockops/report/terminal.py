@@ -179,13 +179,14 @@ def print_claims(console: Console, claims: Iterable[Claim], *, details: bool) ->
                 f"experiment: {claim.asks}",
                 *([f"profiles: {claim.profiles}."] if claim.profiles else []),
                 *([f"confirmed if {claim.confirms}; refuted if {claim.refutes}."] if claim.confirms else []),
-                *(f"blockops replay {case}" for case in claim.cases),
             ]
         for line in lines:
             if console.is_terminal:
                 console.print(Padding(Text(line), (0, 0, 0, 3)))
             else:
                 console.print(Text(f"   {line}"), soft_wrap=True)
+        for case in claim.cases if details else ():  # to be copied: in one line, however narrow the terminal
+            console.print(Text(f"   blockops replay {case}"), soft_wrap=True)
 
 
 def print_replay(
