@@ -10,7 +10,7 @@ from blockops.lab.drawn import Found
 from blockops.lab.faults import parse_fault
 from blockops.lab.identity import versions
 from blockops.lab.laws import LAWS
-from blockops.lab.plan import Part, Settings, Survey
+from blockops.lab.plan import Depth, Part, Settings, Survey
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import (
     Cell,
@@ -128,11 +128,16 @@ def _scenes(settings: Settings, parts: list[Part]) -> tuple[Scene, ...]:
 def _sufferings(scenario: Scenario, parts: list[Part]) -> Iterator[Suffering]:
     """Yield a row for each contestant; its variants are in a part of their own."""
     tallies: dict[str, Tally] = {}
+    partly: set[str] = set()
     for part in parts:
         asked = part.scope.groups is None or part.scope.groups.issuperset(scenario.faults)
         there = part.setting.use_case == scenario.use_case and part.setting.world == scenario.world
-        if asked and there and part.tally.cases:
+        if not asked or not there:
+            continue
+        if part.tally.cases:
             tallies.setdefault(part.contestant.id, Tally()).add(part.tally)
+        if part.tally.cases < part.planned and part.depth is not Depth.PAIRS:
+            partly.add(part.contestant.id)
     for contestant, tally in tallies.items():
         verdicts = {verdict: tally.scenes.get((scenario.id, verdict), 0) for verdict in Verdict}
         cases, worst = sum(verdicts.values()), tally.suffered.get(scenario.id)
@@ -143,6 +148,7 @@ def _sufferings(scenario: Scenario, parts: list[Part]) -> Iterator[Suffering]:
             suffered=verdicts[Verdict.VIOLATED],
             smallest=None if worst is None else worst.case,
             sentence="" if worst is None else worst.sentence,
+            partly=contestant in partly,
         )
 
 

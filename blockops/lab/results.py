@@ -256,7 +256,7 @@ class Suffering:
     """How one contestant (its full id) fares in a scenario.
 
     *cases* belong to it, of which *exercised* say something and *suffered* show the failure; *smallest* is
-    the first of those, with its *sentence*.
+    the first of those, with its *sentence*.  *partly*: the run was stopped before it had judged them all.
     """
 
     contestant: str
@@ -265,6 +265,7 @@ class Suffering:
     suffered: int
     smallest: str | None = None
     sentence: str = ""
+    partly: bool = False
 
 
 @attrs.frozen

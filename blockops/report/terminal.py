@@ -99,6 +99,8 @@ def _scene(scene: Scene) -> Iterable[Text]:
     """Who suffers *scene*, which was asked for: each with its smallest case."""
     suffering = [row for row in scene.rows if row.suffered]
     those = f"{len(suffering):,} of {counted(len(scene.rows), 'contestant')}"
+    partly = sum(row.partly for row in scene.rows)
+    those += f" ({partly:,} judged in part)" if partly else ""
     yield Text.assemble((scene.id, "bold"), f"  {those} suffered it: {scene.says}")
     for row in suffering:
         cases = f"{row.suffered:,} of {counted(row.exercised, 'case')}"

@@ -7,7 +7,7 @@ import attrs
 import pytest
 from rich.console import Console
 
-from blockops.lab.results import Cell, Coverage, Portion, Results
+from blockops.lab.results import Cell, Coverage, Portion, Results, Scene, Suffering
 from blockops.report.html import html
 from blockops.report.markdown import markdown
 from blockops.report.summary import Summary, summarise
@@ -121,3 +121,33 @@ def test_nothing_is_said_of_a_contestant_of_which_no_case_was_judged() -> None:
     assert first == "Not one case of it was judged."
     assert second == "So nothing is known of its hardening."
     assert third == "It expresses its one use case."
+
+
+SCENE = Scene(
+    id="stuck-frozen",
+    kind="F1",
+    says="Freeze without thaw.",
+    tells="A guest is held back.",
+    use_case="group-snapshot",
+    faults=("eio",),
+    reports=(),
+    rows=(
+        Suffering("a.hardened.naive", 9, 9, 0),
+        Suffering("b.hardened.naive", 4, 4, 0, partly=True),
+        Suffering("c.hardened.naive", 4, 4, 2, "c/eio@1", "It waits.", partly=True),
+    ),
+)
+
+
+@pytest.mark.parametrize("form", [html, markdown])
+def test_what_was_judged_in_part_is_not_said_to_be_spared(form: Callable[[Summary], str]) -> None:
+    whole = stopped(WHOLE)
+    text = form(summarise(attrs.evolve(whole.results, scenes=(SCENE,)), LAWS))
+    assert "Not seen in a.hardened.naive." in text
+    assert "Judged in part, not seen so far: b.hardened.naive." in text
+    assert "in 2 of 4 cases, judged in part: It waits." in text
+
+
+def test_the_terminal_says_how_many_were_judged_in_part() -> None:
+    made = attrs.evolve(stopped(WHOLE).results, scenes=(SCENE,), settings={"scenarios": ["stuck-frozen"]})
+    assert "1 of 3 contestants (2 judged in part) suffered it" in printed(summarise(made, LAWS))
