@@ -33,7 +33,7 @@ def run_key(settings: Settings, contestants: Iterable[Contestant]) -> RunKey:
     taking_part = (package_of(contestant) for contestant in contestants)
     packages = sorted({"blockops", *taking_part, *plugged_in().modules})
     sources = [_digest(path.read_bytes()) for name in packages for path in _sources(name)]
-    return RunKey(_of(asked), _of([packages, sources, versions()]))
+    return RunKey(_of(asked), _of([packages, sources, versions()]), asked, versions())
 
 
 def package_of(contestant: Contestant) -> str:

@@ -1,42 +1,51 @@
-"""What an unfinished run has found so far: an SQLite file from which a killed run goes on.
+"""What runs have found: an SQLite file from which a killed run goes on, and a finished one is told again.
 
-    run     one set of settings, judged by one state of the code
+    run     one set of settings, judged by one state of the code: what was asked, and its report so far
     result  by run and name of an errand (`workers.Errand`): what came of it, as JSON
 
 Every result is committed when it comes, so whatever ends a run, a SIGKILL or a full disk, loses nothing
 that was stored.  A run is known by the digests of its settings and of the code (`identity`), so that what
-other code judged is never mixed in.  A run that has come to its end is removed, and with the last one the
-file.  Two runs at the same time cannot use one file.
+other code judged is never mixed in.  A run that has come to its end stays, with its report: *ended* counts
+them in the order in which they did; one of the same settings that other code had ended goes then.  Two
+runs at the same time cannot use one file.
 """
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import attrs
 import cattrs
-from cattrs.preconf.json import JsonConverter, make_converter
 
 from blockops.errors import BlockError
-from blockops.lab.faults import parse_fault
-from blockops.lab.faults.fault import Fault
+from blockops.lab.conversion import converter
+from blockops.lab.results import Timing
 
 T = TypeVar("T")
 
 APPLICATION = 0x626C6B6F
 """SQLite's application id of our files: "blko"."""
 
-VERSION = 1
+VERSION = 2
 """Raised when the tables change."""
 
 _TABLES = f"""
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
-CREATE TABLE run (id INTEGER PRIMARY KEY, settings TEXT, code TEXT, UNIQUE (settings, code));
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, settings TEXT, code TEXT, asked TEXT, versions TEXT,
+    started TEXT, seconds REAL, report TEXT, ended INTEGER,
+    UNIQUE (settings, code)
+);
 CREATE TABLE result (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID;
 """
+
+_TOLD = "SELECT report, started, seconds, ended, settings, code, asked, versions FROM run"
+
+_CONVERTER = converter()
 
 _UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -54,28 +63,52 @@ class UnusableStore(BlockError):
         return f"{self.path}: {self.problem}"
 
 
+class StoreInUse(UnusableStore):
+    """A store that another run has opened."""
+
+
 class UnwritableStore(Exception):
     """Nothing more can be stored; what was stored stays."""
 
 
 @attrs.frozen
 class RunKey:
-    """By what a run is known: the digests of what is judged, and of the code that judges."""
+    """By what a run is known: the digests of what is judged, and of the code that judges.
+
+    *asked* and *versions* say the same in plain words, for whoever compares two runs.
+    """
 
     settings: str
     code: str
+    asked: dict[str, Any] = attrs.field(factory=dict)
+    versions: dict[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Told:
+    """What a store tells of a run: its *report* without timing, as JSON text, empty where there is none yet.
+
+    *ended*: it has come to its end; else the report, if there is one, is of when it was interrupted.
+    """
+
+    key: RunKey
+    report: str
+    timing: Timing | None
+    ended: bool
 
 
 @attrs.define
 class Store:
     """The results of one run.
 
-    *begun*: it held some when it was opened; *foreign*: other code has left some of the same settings.
+    *begun*: it held some when it was opened; *foreign*: other code has left some of the same settings;
+    *told*: the run has ended before, and this is what came of it.
     """
 
     path: Path
     begun: bool
     foreign: bool
+    told: Told | None
     _connection: sqlite3.Connection
     _run: int
 
@@ -95,16 +128,37 @@ class Store:
         with _explained(self.path):
             self._connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", row)
 
-    def finish(self) -> None:
-        """Remove the run: it has come to its end."""
-        with _explained(self.path):
-            self._connection.execute("DELETE FROM result WHERE run = ?", (self._run,))
-            self._connection.execute("DELETE FROM run WHERE id = ?", (self._run,))
+    def keep_report(self, report: str, timing: Timing | None, *, ended: bool) -> None:
+        """Store what the run has come to; *ended*: it was its end; what other code ended goes."""
+        about = (report, timing and timing.started, timing and timing.seconds, self._run)
+        with _explained(self.path), self._connection as connection:
+            connection.execute("BEGIN")
+            connection.execute("UPDATE run SET report = ?, started = ?, seconds = ? WHERE id = ?", about)
+            if ended:
+                connection.execute(
+                    "UPDATE run SET ended = (SELECT ifnull(max(ended), 0) + 1 FROM run) WHERE id = ?",
+                    (self._run,),
+                )
+                _remove_runs(
+                    connection,
+                    "ended AND id != ?1 AND settings = (SELECT settings FROM run WHERE id = ?1)",
+                    self._run,
+                )
 
     def close(self) -> None:
-        """Let go of the file, and remove it where no result is left in it."""
-        row = self._first("SELECT 1 FROM result")
-        self._connection.close()
+        """Let go of the file, and remove it where nothing is left in it."""
+        try:
+            with contextlib.suppress(sqlite3.Error):  # a full disk: then there is something in it
+                _remove_runs(
+                    self._connection,
+                    "report IS NULL AND NOT EXISTS (SELECT 1 FROM result WHERE result.run = run.id)",
+                )
+            row = self._first("SELECT 1 FROM run")
+            with contextlib.suppress(sqlite3.Error):
+                # At rest it is one file, which can be read where nothing can be written.
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._connection.close()
         if row is None:
             _remove(self.path)
 
@@ -114,32 +168,84 @@ class Store:
 
 
 @contextlib.contextmanager
-def open_store(path: Path, key: RunKey) -> Iterator[Store]:
+def open_store(path: Path, key: RunKey, *, fresh: bool = False) -> Iterator[Store]:
     """Open or make the store at *path*, and in it the run known by *key*.
 
-    Raises `UnusableStore` or `UnwritableStore` with a sentence that names *path*.
+    *fresh*: with nothing of these settings in it; a damaged store is removed then.  Raises `UnusableStore` or
+    `UnwritableStore` with a sentence that names *path*.
     """
     new = not path.exists()
-    with _explained(path):
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            _prepare(path, connection)
-            store = _opened(path, connection, key)
-        except BaseException:
-            connection.close()
-            if new:
-                _remove(path)
+    try:
+        connection = _connected(path)
+    except StoreInUse:
+        raise
+    except UnusableStore:
+        if not fresh:
             raise
+        forget(path)
+        new, connection = True, _connected(path)
+    try:
+        with _explained(path):
+            store = _opened(path, connection, key, fresh)
+    except BaseException:
+        connection.close()
+        if new:
+            _remove(path)
+        raise
     try:
         yield store
     finally:
         store.close()
 
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Make sure that the file is ours, whole and nobody else's for now; make the tables of a new one."""
+def read_store(path: Path) -> list[Told]:
+    """Return what the store at *path* tells of its runs: first those that ended, the last of them first.
+
+    What it holds stays as it is.  Raises `UnusableStore` with a sentence that names *path*.
+    """
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:
+        raise UnusableStore(path, f"it cannot be read: {getattr(error, 'strerror', error)}") from error
+    try:
+        with _explained(path), contextlib.closing(_connection(path)) as connection:
+            if not _examined(path, connection):
+                raise UnusableStore(path, "it is no store of blockops: it is empty")
+            rows = connection.execute(f"{_TOLD} ORDER BY ended DESC, id DESC").fetchall()
+    except UnwritableStore as error:
+        raise UnusableStore(path, f"it cannot be read: {error}") from error
+    return [_told(path, row) for row in rows]
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Open or make the file and make sure that it is ours, whole and nobody else's for now."""
+    new = not path.exists()
+    with _explained(path):
+        connection = _connection(path)
+        try:
+            filled = _examined(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if not filled:
+                connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            if new:
+                _remove(path)
+            raise
+    return connection
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     # Two processes never share the file, so that WAL needs no shared memory; a kill loses nothing.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
+def _examined(path: Path, connection: sqlite3.Connection) -> bool:
+    """Return whether anything is in the file; raises `UnusableStore` where that is not ours or damaged."""
     found = {
         name: connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
@@ -149,23 +255,42 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         raise UnusableStore(path, "it is a database, but no store of blockops")
     if tables and found["user_version"] != VERSION:
         raise UnusableStore(
-            path, f"it is a store of version {found['user_version']}, not {VERSION}; --fresh removes it"
+            path,
+            f"it is a store of version {found['user_version']}, not {VERSION}; "
+            f"'blockops compare --fresh' removes it",
         )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    if not tables:
-        connection.executescript(_TABLES)
     if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise UnusableStore(path, "it is damaged; --fresh removes it")
+        raise UnusableStore(path, "it is damaged; 'blockops compare --fresh' removes it")
+    return bool(tables)
 
 
-def _opened(path: Path, connection: sqlite3.Connection, key: RunKey) -> Store:
-    about = (key.settings, key.code)
-    connection.execute("INSERT OR IGNORE INTO run (settings, code) VALUES (?, ?)", about)
+def _opened(path: Path, connection: sqlite3.Connection, key: RunKey, fresh: bool) -> Store:
+    if fresh:
+        _remove_runs(connection, "settings = ?", key.settings)
+    about = (key.settings, key.code, json.dumps(key.asked), json.dumps(key.versions))
+    connection.execute(
+        "INSERT OR IGNORE INTO run (settings, code, asked, versions) VALUES (?, ?, ?, ?)", about
+    )
     runs = dict(connection.execute("SELECT code, id FROM run WHERE settings = ?", about[:1]).fetchall())
     begun = {run for (run,) in connection.execute("SELECT DISTINCT run FROM result")}
     own = runs.pop(key.code)
-    return Store(path, own in begun, not begun.isdisjoint(runs.values()), connection, own)
+    told = _told(path, connection.execute(f"{_TOLD} WHERE id = ?", (own,)).fetchone())
+    foreign = not begun.isdisjoint(runs.values())
+    return Store(path, own in begun, foreign, told if told.ended else None, connection, own)
+
+
+def _told(path: Path, row: tuple[Any, ...]) -> Told:
+    report, started, seconds, ended, settings, code, asked, versions = row
+    try:
+        key = RunKey(settings, code, json.loads(asked), json.loads(versions))
+    except (TypeError, ValueError) as error:
+        raise UnusableStore(path, "it is damaged: what was asked for cannot be read") from error
+    return Told(key, report or "", None if started is None else Timing(started, seconds), bool(ended))
+
+
+def _remove_runs(connection: sqlite3.Connection, which: str, *about: object) -> None:
+    connection.execute(f"DELETE FROM result WHERE run IN (SELECT id FROM run WHERE {which})", about)
+    connection.execute(f"DELETE FROM run WHERE {which}", about)
 
 
 def forget(path: Path) -> None:
@@ -197,40 +322,5 @@ def _explained(path: Path) -> Iterator[None]:
         if code in _UNWRITABLE:
             raise UnwritableStore(f"{path}: cannot be written to: {error}") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise UnusableStore(path, "another run is using it") from error
+            raise StoreInUse(path, "another run is using it") from error
         raise UnusableStore(path, f"it is no store of blockops, or damaged: {error}") from error
-
-
-def _converter() -> JsonConverter:
-    """Return what turns results into JSON and back; a fault is its name, keys may be tuples."""
-    made = make_converter()
-    made.register_unstructure_hook_func(_is_fault, str)
-    made.register_structure_hook_func(_is_fault, lambda text, _: parse_fault(text))
-    made.register_unstructure_hook_factory(_is_keyed_by_tuples, _pairs_out)
-    made.register_structure_hook_factory(_is_keyed_by_tuples, _pairs_in)
-    return made
-
-
-def _is_fault(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Fault)
-
-
-def _is_keyed_by_tuples(kind: Any) -> bool:
-    return get_origin(kind) is dict and get_origin(get_args(kind)[0]) is tuple
-
-
-def _pairs_out(kind: Any, converter: cattrs.Converter) -> Any:
-    key, value = get_args(kind)
-    return lambda found: [
-        [converter.unstructure(one, key), converter.unstructure(other, value)] for one, other in found.items()
-    ]
-
-
-def _pairs_in(kind: Any, converter: cattrs.Converter) -> Any:
-    key, value = get_args(kind)
-    return lambda pairs, _: {
-        converter.structure(one, key): converter.structure(other, value) for one, other in pairs
-    }
-
-
-_CONVERTER = _converter()

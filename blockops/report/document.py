@@ -61,6 +61,11 @@ def from_text(text: str) -> Results:
         raise UnreadableReport("; ".join(cattrs.transform_error(error))) from error
 
 
+def laws_in(text: str) -> tuple[Law, ...]:
+    """Return the laws that judged, as *text* words them; it is one that `from_text` reads."""
+    return tuple(Law(**law) for law in json.loads(text)["laws"])
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
     plain_out = make_dict_unstructure_fn(Cell, converter)

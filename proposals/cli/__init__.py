@@ -1,11 +1,13 @@
-"""The command line: `blockops compare`, `replay`, `explain`, `claims` and `list`.
+"""The command line: `blockops compare`, `replay`, `explain`, `report`, `claims` and `list`.
 
-__init__   where it starts         program  the commands together
-compare    the main job            replay   one case again         listing  what there is
-claims     the page's claims       choice   from arguments to settings
-screen     progress                folder   where reports go       exits      how it ends
-unfinished what an interrupted run has left                   explain   why a case breaks what it breaks
+__init__   where it starts       program    the commands together
+compare    the main job          report     its reports again, out of a store
+replay     one case again        explain    why a case breaks what it breaks
 keep       a case's images as real files
+listing    what there is         claims     the page's claims
+choice     from arguments to settings       screen     progress
+stored     what a run has found, kept       folder     where reports go
+publishing what a run ends with             exits      how it ends
 """
 
 import sys

@@ -1,15 +1,12 @@
 """`blockops compare`: the main job.
 
     arguments → settings (`choice`) → output folder tried → the lab → report files → summary
-                                                             ↕ what is found (`unfinished`)
+                                                             ↕ what is found (`stored`)
 
 All that can be refused is refused before the first case runs.
 """
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,18 +19,15 @@ from blockops.lab.laws import LAWS
 from blockops.lab.results import Claim, Cost, Results, Timing
 from blockops.lab.store import Store
 from blockops.lab.workers import own_workers
-from blockops.report.document import to_text
-from blockops.report.html import html
-from blockops.report.markdown import markdown
-from blockops.report.summary import Summary, summarise
-from blockops.report.terminal import print_summary
+from blockops.report.summary import summarise
 from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
 from proposals.claims.page import CLAIMS, answer
 from proposals.cli import choice, screen
-from proposals.cli.exits import CoreBroken, Exit
-from proposals.cli.folder import OutputFolder, output_folder
-from proposals.cli.unfinished import unfinished
+from proposals.cli.exits import Exit
+from proposals.cli.folder import output_folder
+from proposals.cli.publishing import show, undisturbed, verdict, write
+from proposals.cli.stored import keep_report, stored, told_again
 
 HELP = """Break every contestant in every way, judge what is left by the laws, and report.
 
@@ -112,7 +106,7 @@ Examples:
 @click.option(
     "--full", is_flag=True, help="Judge every case also where the default run samples; takes hours."
 )
-@click.option("--fresh", is_flag=True, help="Start again instead of going on with an unfinished run.")
+@click.option("--fresh", is_flag=True, help="Judge again what a run of before has judged, ended or not.")
 @click.option(
     "--out",
     type=choice.Folder(),
@@ -126,15 +120,15 @@ Examples:
 def compare_command(out: Path, as_json: bool, fresh: bool, **asked: object) -> Exit:
     """Compare what was asked for; return the exit code."""
     settings = choice.made(asked)
-    with output_folder(out) as folder, unfinished(folder.path, settings, fresh) as store:
-        results = _run(settings, store)
-        with _undisturbed():
-            summary = summarise(results, LAWS)
-            _write(folder, summary)
-            if not results.interrupted:
-                store.finish()
-    _show(summary, folder, as_json)
-    return _verdict(results)
+    with output_folder(out) as folder, stored(folder.path, settings, fresh) as store:
+        results, laws = (_run(settings, store), tuple(LAWS)) if store.told is None else told_again(store.told)
+        with undisturbed():
+            summary = summarise(results, laws)
+            write(folder, summary)
+            if store.told is None:
+                keep_report(store, results, laws)
+    show(summary, folder, as_json)
+    return verdict(results)
 
 
 def _run(settings: Settings, store: Store) -> Results:
@@ -167,44 +161,3 @@ def claims_and_costs(jobs: int) -> tuple[tuple[Claim, ...], tuple[Cost, ...]]:
         measuring = workers.submit(costs)
         backwards = list(workers.map(answer, reversed(list(CLAIMS))))  # the last of the page take longest
         return tuple(reversed(backwards)), measuring.result()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C stop the writing of what a first one left."""
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _write(folder: OutputFolder, summary: Summary) -> None:
-    folder.write(
-        {
-            "report.html": html(summary),
-            "report.md": markdown(summary),
-            "report.json": to_text(summary.results, summary.laws),
-        }
-    )
-
-
-def _show(summary: Summary, folder: OutputFolder, as_json: bool) -> None:
-    if as_json:
-        click.echo(to_text(summary.results, summary.laws), nl=False)
-        return
-    print_summary(screen.output(), summary)
-    click.echo(f"\nThe report: {folder.path / 'report.html'} (also report.md and report.json)")
-
-
-def _verdict(results: Results) -> Exit:
-    if results.broken_invariants:
-        raise CoreBroken(results.broken_invariants)
-    if results.interrupted:
-        how = "the report is of what had been judged by then; the same command goes on from there"
-        click.echo(f"blockops: interrupted; {how}", err=True)
-        return Exit.INTERRUPTED
-    if not any(cell.held or cell.violated for cell in results.cells):
-        click.echo("blockops: inconclusive; not one case could be judged", err=True)
-        return Exit.INTERRUPTED
-    return Exit.RAN

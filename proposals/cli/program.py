@@ -14,6 +14,7 @@ from proposals.cli.exits import guarded
 from proposals.cli.explain import explain_command
 from proposals.cli.listing import list_command
 from proposals.cli.replay import replay_command
+from proposals.cli.report import report_command
 
 HELP = """Break designs for changing several disks at once, and compare what each leaves behind.
 
@@ -45,6 +46,7 @@ def program() -> None:
 program.add_command(compare_command)
 program.add_command(replay_command)
 program.add_command(explain_command)
+program.add_command(report_command)
 program.add_command(list_command)
 program.add_command(claims_command)
 

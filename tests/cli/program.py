@@ -10,7 +10,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 REAL = (sys.executable, "-m", "proposals")
 PRETEND = (sys.executable, str(Path(__file__).with_name("pretend.py")))
-REPORT = ("report.html", "report.json", "report.md")
+FORMS = ("report.html", "report.json", "report.md")
+REPORT = (*FORMS, "results.sqlite")
 
 Done = subprocess.CompletedProcess[str]
 

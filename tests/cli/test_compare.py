@@ -14,6 +14,7 @@ from blockops.graph.formats import NewImage, create_image
 from blockops.host.posix import PosixFolder
 from blockops.report.document import from_text
 from tests.cli.program import (
+    FORMS,
     PRETEND,
     REAL,
     REPORT,
@@ -48,8 +49,8 @@ def test_a_run_ends_with_code_zero_and_three_complete_reports(tmp_path: Path) ->
 def test_the_same_run_gives_the_same_report_but_for_the_clock_whatever_the_workers(tmp_path: Path) -> None:
     reports = []
     for jobs in ("1", "2"):
-        assert run("compare", *SMALL, "--jobs", jobs, "--out", tmp_path).returncode == 0
-        assert tuple(files_in(tmp_path)) == REPORT  # nothing that the second run could make use of
+        assert run("compare", *SMALL, "--fresh", "--jobs", jobs, "--out", tmp_path).returncode == 0
+        assert tuple(files_in(tmp_path)) == REPORT
         values = json.loads((tmp_path / "report.json").read_text())
         assert values.pop("timing")
         assert values["settings"].pop("jobs") == int(jobs)
@@ -185,14 +186,14 @@ def small_files_only(limit: int = 60_000) -> None:
 
 
 def test_where_the_disk_is_full_the_old_report_stays_and_nothing_is_half_written(tmp_path: Path) -> None:
-    for name in REPORT:
+    for name in FORMS:
         (tmp_path / name).write_text("from before")
     done = pretend("compare", "--out", tmp_path, preexec_fn=small_files_only)
     assert done.returncode == 5
     assert "report" in done.stderr
     assert "Traceback" not in done.stderr
-    assert tuple(files_in(tmp_path)) == REPORT
-    assert {(tmp_path / name).read_text() for name in REPORT} == {"from before"}
+    assert tuple(files_in(tmp_path)) == FORMS
+    assert {(tmp_path / name).read_text() for name in FORMS} == {"from before"}
 
 
 @pytest.mark.parametrize("limit", [60_000, 10_000], ids=["for-the-report", "for-the-store"])
@@ -257,7 +258,7 @@ def test_where_the_main_process_is_killed_no_worker_goes_on(tmp_path: Path) -> N
     command = [*REAL, "compare", "--use-case", "group-snapshot", "--devices", "2", "--out", str(tmp_path)]
     code, _, _ = interrupted(command, signal.SIGKILL, patience=20)
     assert code == -signal.SIGKILL
-    assert not set(REPORT) & set(files_in(tmp_path))
+    assert not set(FORMS) & set(files_in(tmp_path))
 
 
 def test_a_broken_invariant_of_the_core_is_an_internal_error_and_is_reported(tmp_path: Path) -> None:

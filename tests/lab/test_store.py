@@ -16,7 +16,8 @@ from blockops.lab.faults import parse_fault
 from blockops.lab.identity import run_key
 from blockops.lab.judging import Judging
 from blockops.lab.plan import Settings, Survey
-from blockops.lab.store import RunKey, UnusableStore, UnwritableStore, forget, open_store
+from blockops.lab.results import Timing
+from blockops.lab.store import RunKey, Told, UnusableStore, UnwritableStore, open_store, read_store
 from blockops.lab.tally import Tally
 from blockops.lab.world import World
 from proposals.catalogue import contestants
@@ -67,17 +68,68 @@ def test_what_other_code_or_other_settings_found_is_not_mixed_in(tmp_path: Path)
         assert store.get("x", Searched) == Searched("a", None)
 
 
-def test_the_file_goes_with_the_last_run_that_has_not_ended(tmp_path: Path) -> None:
-    path, other = tmp_path / "store", RunKey("others", "code")
-    for key in (KEY, other):
+def test_what_ended_stays_with_its_report_and_the_last_to_end_is_told_first(tmp_path: Path) -> None:
+    path, other = tmp_path / "store", RunKey("others", "code", {"seed": 7}, {"python": "3"})
+    timing = Timing("2026-11-23T00:00:00Z", 1.5)
+    for key in (KEY, other, RunKey("third", "code")):
         with open_store(path, key) as store:
             store.keep("x", Searched("a", None))
-    with open_store(path, KEY) as store:
-        store.finish()
-    assert path.exists()
+    for key, ended in ((other, True), (KEY, True), (RunKey("third", "code"), False)):
+        with open_store(path, key) as store:
+            assert store.told is None
+            store.keep_report(f"report of {key.settings}", timing, ended=ended)
     with open_store(path, other) as store:
-        store.finish()
-    assert list(tmp_path.iterdir()) == []
+        assert store.told == Told(other, "report of others", timing, True)
+        assert store.get("x", Searched) == Searched("a", None)
+    told = read_store(path)
+    assert [(one.key.settings, one.ended) for one in told] == [
+        ("settings", True),
+        ("others", True),
+        ("third", False),
+    ]
+    with open_store(path, RunKey("third", "code")) as store:
+        assert store.told is None
+        assert store.begun
+
+
+def test_what_other_code_ended_goes_when_the_same_settings_come_to_their_end_again(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    keys = (KEY, RunKey("settings", "new code"), RunKey("others", "code"), RunKey("settings", "unended"))
+    for key in keys:
+        with open_store(path, key) as store:
+            store.keep("x", Searched("a", None))
+            if key.code != "unended":
+                store.keep_report("{}", None, ended=True)
+    assert [one.key.settings for one in read_store(path)] == ["others", "settings", "settings"]
+    with open_store(path, KEY) as store:
+        assert (store.begun, store.told) == (False, None)
+        assert store.get("x", Searched) is None
+
+
+def test_fresh_forgets_what_was_asked_for_and_nothing_else(tmp_path: Path) -> None:
+    path, other = tmp_path / "store", RunKey("others", "code")
+    for key in (KEY, RunKey("settings", "old code"), other):
+        with open_store(path, key) as store:
+            store.keep("x", Searched("a", None))
+    with open_store(path, KEY, fresh=True) as store:
+        assert (store.begun, store.foreign) == (False, False)
+    with open_store(path, other) as store:
+        assert store.begun
+
+
+def test_reading_changes_no_byte_even_where_nothing_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with open_store(path, KEY) as store:
+        store.keep_report("{}", None, ended=True)
+    before = path.read_bytes()
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        assert read_store(path)[0].report == "{}"
+    finally:
+        tmp_path.chmod(0o755)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_run_that_stored_nothing_leaves_no_file(tmp_path: Path) -> None:
@@ -99,8 +151,12 @@ with open_store(Path({str(path)!r}), RunKey("settings", "code")) as store:
     ) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        with pytest.raises(UnusableStore, match="another run is using it"), open_store(path, KEY):
-            pass
+        for fresh in (False, True):
+            in_use = pytest.raises(UnusableStore, match="another run is using it")
+            with in_use, open_store(path, KEY, fresh=fresh):
+                pass
+        with pytest.raises(UnusableStore, match="another run is using it"):
+            read_store(path)
         other.kill()
     with open_store(path, KEY) as store:
         assert store.get("x", Searched) == Searched("a", None)
@@ -158,14 +214,28 @@ def test_a_file_that_will_not_do_is_refused_in_one_sentence(
         pass
     assert str(refused.value).startswith(f"{path}: it is ")
     assert "\n" not in str(refused.value)
+    with pytest.raises(UnusableStore) as unread:
+        read_store(path)
+    assert str(unread.value) == str(refused.value)
     assert path.read_bytes() == before
     if removable:
-        forget(path)
+        with open_store(path, KEY, fresh=True) as store:
+            assert not store.begun
         assert list(tmp_path.iterdir()) == []
     else:
-        with pytest.raises(UnusableStore, match="not removed"):
-            forget(path)
+        with pytest.raises(UnusableStore, match="not removed"), open_store(path, KEY, fresh=True):
+            pass
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("made", [Path.mkdir, Path.touch, lambda path: None], ids=["folder", "empty", "none"])
+def test_what_holds_no_store_is_not_read(tmp_path: Path, made: Callable[[Path], object]) -> None:
+    made(tmp_path / "store")
+    before = list(tmp_path.iterdir())
+    with pytest.raises(UnusableStore) as refused:
+        read_store(tmp_path / "store")
+    assert str(refused.value).startswith(f"{tmp_path / 'store'}: it ")
+    assert list(tmp_path.iterdir()) == before
 
 
 def test_a_value_that_is_none_of_its_kind_is_damage(tmp_path: Path) -> None:
