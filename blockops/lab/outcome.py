@@ -16,6 +16,7 @@ from blockops.lab.results import (
     Cell,
     Coverage,
     Design,
+    Distinct,
     Portion,
     Purpose,
     Results,
@@ -92,6 +93,13 @@ def _violations(parts: list[Part]) -> tuple[Violation, ...]:
         _violation(key, case, part, sentence, counts[key])
         for key, (_, case, part, sentence) in smallest.items()
     )
+
+
+def _distinct(parts: list[Part]) -> Iterator[Distinct]:
+    """Yield the distinct violations of each part; drawn worlds, which other code draws anew, are left out."""
+    for part in parts:
+        for (law, sort), broken in sorted(part.tally.settled().violations.items(), key=_by_rank):
+            yield Distinct(part.contestant.id, part.place, law, sort, broken.case, broken.count)
 
 
 def _by_rank(item: tuple[tuple[str, str], Broken]) -> tuple[int, int, str]:
@@ -171,6 +179,7 @@ def results_of(settings: Settings, parts: list[Part], found: tuple[Found, ...]) 
         designs=_designs(parts),
         purposes=_purposes(parts),
         scenes=_scenes(settings, parts),
+        distinct=tuple(_distinct(parts)),
     )
 
 

@@ -150,6 +150,33 @@ class Violation:
 
 
 @attrs.frozen
+class Distinct:
+    """One way in which a contestant (its full id) broke a law in one place, in the worlds that all meet.
+
+    *use_case* as in `Cell`; violations of equal *sort* broke it alike: *count* cases, *case* the smallest.
+    """
+
+    contestant: str
+    use_case: str
+    law: str
+    sort: str
+    case: str
+    count: int
+
+
+@attrs.frozen
+class Against:
+    """How the distinct violations differ from those of an *earlier* run of the same settings, by its file.
+
+    *new*: those that the earlier run does not have, *gone*: those that only it has.
+    """
+
+    earlier: str
+    new: tuple[Distinct, ...]
+    gone: tuple[Distinct, ...]
+
+
+@attrs.frozen
 class Finding:
     """A violation that Hypothesis found and shrank, with the world that it drew."""
 
@@ -318,5 +345,7 @@ class Results:
     claims: tuple[Claim, ...] = ()
     costs: tuple[Cost, ...] = ()
     efforts: tuple[Effort, ...] = ()
+    distinct: tuple[Distinct, ...] = ()
+    against: Against | None = None
     timing: Timing | None = None
     schema: int = SCHEMA

@@ -29,8 +29,8 @@ T = TypeVar("T")
 APPLICATION = 0x626C6B6F
 """SQLite's application id of our files: "blko"."""
 
-VERSION = 2
-"""Raised when the tables change."""
+VERSION = 3
+"""Raised when the tables change, or what their reports must have for a later run to be compared with them."""
 
 _TABLES = f"""
 PRAGMA application_id = {APPLICATION};

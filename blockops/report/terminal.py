@@ -4,6 +4,7 @@ Down to 40 columns everything stays readable: one symbol a law, sentences wrappe
 what the symbols say.
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
@@ -11,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from blockops.lab.results import Cell, Claim, Event, Law, Scene, Verdict
+from blockops.lab.results import Against, Cell, Claim, Event, Law, Scene, Verdict
 from blockops.report.claims import SIGNS
 from blockops.report.lanes import FAULT
 from blockops.report.summary import Chapter, Row, Summary
@@ -25,6 +26,9 @@ STYLES = {
     Mark.NOT_EXERCISED: "dim",
     Mark.INEXPRESSIBLE: "dim",
 }
+LISTED = 20
+"""How many violations are listed of those that are new against an earlier run, and of those that are gone."""
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WIDE = 76
 """From this many columns on, the live matrix shows both profiles under both managers."""
@@ -86,6 +90,8 @@ def _parts(summary: Summary) -> Iterable[RenderableType]:
         yield claims_table(summary.results.claims)
         yield Text()
     yield from _coverage(summary)
+    if summary.results.against is not None:
+        yield from _against(summary.results.against)
 
 
 def _verdict(chapter: Chapter) -> Iterable[RenderableType]:
@@ -153,6 +159,19 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         f"{counted(len(results.broken_invariants), 'broken invariant')} of our core; "
         f"images: {checked if sample.tool else 'none checked by qemu-img'}."
     )
+
+
+def _against(found: Against) -> Iterable[Text]:
+    """What is new and what is gone, the first of each; the report has all."""
+    yield Text()
+    new, gone = counted(len(found.new), "new distinct violation"), f"{len(found.gone):,} gone"
+    yield Text(f"Against {found.earlier}: {new}, {gone}.", "bold")
+    for word, those in (("new", found.new), ("gone", found.gone)):
+        for one in those[:LISTED]:
+            where = f"{one.contestant} in {one.use_case} breaks {one.law}"
+            yield Text(f"  {word}: {where}: blockops explain {shlex.quote(one.case)}")
+        if len(those) > LISTED:
+            yield Text(f"  {word}: {len(those) - LISTED:,} more, in the report")
 
 
 def claims_table(claims: Iterable[Claim]) -> Table:

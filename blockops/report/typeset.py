@@ -6,6 +6,7 @@ Markdown.
 
 import json
 import re
+import shlex
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -35,6 +36,7 @@ def environment(autoescape: bool) -> jinja2.Environment:
         "soft_hyphens": _soft_hyphens,
         "after_slash": _after_slash,
         "cell": _table_cell,
+        "quote": shlex.quote,
     }
     return made
 

@@ -24,10 +24,11 @@ from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
 from proposals.claims.page import CLAIMS, answer
 from proposals.cli import choice, screen
-from proposals.cli.exits import Exit
+from proposals.cli.earlier import compared, earlier_run
+from proposals.cli.exits import Exit, Unusable
 from proposals.cli.folder import output_folder
 from proposals.cli.publishing import show, undisturbed, verdict, write
-from proposals.cli.stored import keep_report, stored, told_again
+from proposals.cli.stored import keep_report, key_of, stored, told_again
 
 HELP = """Break every contestant in every way, judge what is left by the laws, and report.
 
@@ -43,6 +44,7 @@ Examples:
   blockops compare --scenario stuck-frozen
   blockops compare --use-case group-snapshot --devices 4 --fault eio --fault kill
   blockops compare --image root.qcow2 --image data.raw --out /tmp/mine
+  blockops compare --baseline old/results.sqlite --fail-on new
 """
 
 
@@ -117,18 +119,35 @@ Examples:
 @click.option("--jobs", type=choice.Whole(1, 1024), help="Worker processes.  [default: one a core]")
 @click.option("--seed", type=choice.Whole(0), default=7, show_default=True, help="Decides what is sampled.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the summary.")
-def compare_command(out: Path, as_json: bool, fresh: bool, **asked: object) -> Exit:
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Say which violations are new, and which gone, against the run in this results.sqlite.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["new"], case_sensitive=False),
+    help="Exit with code 1 where there are violations that the baseline does not have.",
+)
+def compare_command(
+    out: Path, as_json: bool, fresh: bool, baseline: Path | None, fail_on: str | None, **asked: object
+) -> Exit:
     """Compare what was asked for; return the exit code."""
+    if fail_on and baseline is None:
+        raise Unusable("--fail-on new: --baseline must say against which run")
     settings = choice.made(asked)
-    with output_folder(out) as folder, stored(folder.path, settings, fresh) as store:
+    key = key_of(settings)
+    earlier = earlier_run(baseline, key)
+    with output_folder(out) as folder, stored(folder.path, key, fresh) as store:
         results, laws = (_run(settings, store), tuple(LAWS)) if store.told is None else told_again(store.told)
+        results = compared(results, baseline, earlier)
         with undisturbed():
             summary = summarise(results, laws)
             write(folder, summary)
-            if store.told is None:
-                keep_report(store, results, laws)
+            keep_report(store, results, laws)
     show(summary, folder, as_json)
-    return verdict(results)
+    return verdict(results, fail_on_new=fail_on is not None)
 
 
 def _run(settings: Settings, store: Store) -> Results:

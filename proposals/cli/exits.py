@@ -1,6 +1,7 @@
 """How the program ends: the exit codes, and every failure as one sentence on standard error.
 
 0  it ran; violations in contestants are findings, not failures
+1  --fail-on new: there are violations that the baseline does not have
 2  interrupted, or inconclusive: not one case could be judged
 3  internal error; a broken invariant of our own core is one
 4  usage, or input that cannot be used
@@ -25,6 +26,7 @@ class Exit(enum.IntEnum):
     """What the program's exit code means."""
 
     RAN = 0
+    NEW = 1
     INTERRUPTED = 2
     INTERNAL = 3
     UNUSABLE = 4

@@ -34,7 +34,8 @@ Examples:
     help=HELP,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 it ran (violations are findings), 2 interrupted or inconclusive, 3 internal error, "
+    epilog="Exit codes: 0 it ran (violations are findings), 1 --fail-on new: there are violations that the "
+    "baseline does not have, 2 interrupted or inconclusive, 3 internal error, "
     "4 usage or unusable input, 5 the output cannot be written.",
 )
 @click.version_option(version("blockops"), "-V", "--version", message="blockops %(version)s")

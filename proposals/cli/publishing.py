@@ -11,6 +11,7 @@ from blockops.report.document import to_text
 from blockops.report.html import html
 from blockops.report.markdown import markdown
 from blockops.report.summary import Summary
+from blockops.report.tally import counted
 from blockops.report.terminal import print_summary
 from proposals.cli import screen
 from proposals.cli.exits import CoreBroken, Exit
@@ -47,8 +48,11 @@ def show(summary: Summary, folder: OutputFolder, as_json: bool) -> None:
     click.echo(f"\nThe report: {folder.path / 'report.html'} (also report.md and report.json)")
 
 
-def verdict(results: Results) -> Exit:
-    """Return the exit code, and say why where it is not 0; raises CoreBroken."""
+def verdict(results: Results, *, fail_on_new: bool = False) -> Exit:
+    """Return the exit code, and say why where it is not 0; raises CoreBroken.
+
+    *fail_on_new*: where there are violations that the earlier run does not have, it is NEW.
+    """
     if results.broken_invariants:
         raise CoreBroken(results.broken_invariants)
     if results.interrupted:
@@ -58,4 +62,8 @@ def verdict(results: Results) -> Exit:
     if not any(cell.held or cell.violated for cell in results.cells):
         click.echo("blockops: inconclusive; not one case could be judged", err=True)
         return Exit.INTERRUPTED
+    if fail_on_new and results.against is not None and results.against.new:
+        new = counted(len(results.against.new), "distinct violation")
+        click.echo(f"blockops: {new} that {results.against.earlier} does not have", err=True)
+        return Exit.NEW
     return Exit.RAN

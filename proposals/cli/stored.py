@@ -14,7 +14,7 @@ import click
 from blockops.lab.identity import run_key
 from blockops.lab.plan import Settings, chosen
 from blockops.lab.results import Law, Results
-from blockops.lab.store import Store, Told, UnwritableStore, open_store
+from blockops.lab.store import RunKey, Store, Told, UnwritableStore, open_store
 from blockops.report.document import from_text, laws_in, to_text
 from proposals.catalogue import contestants
 from proposals.cli.exits import CannotWrite
@@ -22,14 +22,18 @@ from proposals.cli.exits import CannotWrite
 NAME = "results.sqlite"
 
 
+def key_of(settings: Settings) -> RunKey:
+    """Return by what a run of *settings* is known, as things stand."""
+    return run_key(settings, [one for one in contestants() if chosen(settings, one)])
+
+
 @contextmanager
-def stored(folder: Path, settings: Settings, fresh: bool) -> Iterator[Store]:
+def stored(folder: Path, key: RunKey, fresh: bool) -> Iterator[Store]:
     """Yield the store in *folder*; *fresh*: with nothing of these settings in it.
 
     Raises BlockError where the file is not ours, damaged or in use, CannotWrite where it cannot be
     written, be it in the middle of the run.
     """
-    key = run_key(settings, [one for one in contestants() if chosen(settings, one)])
     try:
         with open_store(folder / NAME, key, fresh=fresh) as store:
             _tell(store)

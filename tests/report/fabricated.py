@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from blockops.lab.results import (
+    Against,
     Answer,
     Cell,
     Claim,
     Cost,
     Coverage,
     Design,
+    Distinct,
     Effort,
     Event,
     Law,
@@ -66,6 +68,15 @@ PORTIONS = (
 )
 
 
+def _distinct() -> tuple[Distinct, ...]:
+    who = "freeze.as-posted.careful"
+    places = ("group-snapshot-2", "group-snapshot-2 pairs", "migrate-many-2~3fa9c1")
+    return tuple(
+        Distinct(who, place, "tidy", "a file is left", f"{who}/{place.partition(' ')[0]}/eio@17", count)
+        for count, place in enumerate(places, 1)
+    )
+
+
 def results(designs: tuple[Design, ...] = DESIGNS) -> Results:
     """Return fabricated results over *designs*, the same on every call."""
     cells = tuple(_cells(designs))
@@ -83,6 +94,8 @@ def results(designs: tuple[Design, ...] = DESIGNS) -> Results:
         claims=tuple(_claims()),
         costs=tuple(_costs(designs)),
         efforts=tuple(_efforts(designs)),
+        distinct=_distinct(),
+        against=Against("an older/results.sqlite", _distinct()[:1], _distinct()[1:]),
         timing=Timing(started="2024-05-01T12:00:00Z", seconds=73.2),
     )
 
