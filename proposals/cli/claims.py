@@ -6,8 +6,11 @@ from collections.abc import Sequence
 import attrs
 import click
 
+from blockops.lab.plan import Settings
 from blockops.lab.results import Claim
+from blockops.lab.workers import own_workers
 from blockops.report.terminal import print_claims
+from proposals.catalogue import contestants
 from proposals.claims.page import answers
 from proposals.cli import choice, screen
 
@@ -30,7 +33,9 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 def claims_command(ids: Sequence[str], as_json: bool) -> None:
     """Run the experiments of *ids* and print their answers."""
-    found = answers(ids)
+    jobs = Settings().workers
+    with own_workers(min(jobs, len(ids) or jobs), contestants) as workers, screen.testing() as watcher:
+        found = answers(workers, watcher, ids)
     if as_json:
         click.echo(json.dumps([_plain(claim) for claim in found], ensure_ascii=False, indent=1))
         return

@@ -22,7 +22,7 @@ from blockops.lab.workers import own_workers
 from blockops.report.summary import summarise
 from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
-from proposals.claims.page import CLAIMS, answer
+from proposals.claims.page import answers
 from proposals.cli import choice, screen
 from proposals.cli.earlier import compared, earlier_run
 from proposals.cli.exits import Exit, Unusable
@@ -176,7 +176,6 @@ def _with_claims(results: Results, settings: Settings) -> Results:
 
 def claims_and_costs(jobs: int) -> tuple[tuple[Claim, ...], tuple[Cost, ...]]:
     """Run the experiments of all claims and measure the costs, by *jobs* workers."""
-    with own_workers(jobs, contestants) as workers:
+    with own_workers(jobs, contestants) as workers, screen.testing() as watcher:
         measuring = workers.submit(costs)
-        backwards = list(workers.map(answer, reversed(list(CLAIMS))))  # the last of the page take longest
-        return tuple(reversed(backwards)), measuring.result()
+        return answers(workers, watcher), measuring.result()

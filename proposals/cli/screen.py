@@ -1,12 +1,13 @@
 """What people see: the progress while a comparison runs, and the consoles that it is drawn on.
 
 On a terminal a bar and the live matrix are drawn on standard error; elsewhere a plain line is written
-there at each tenth of the way.  Standard output is for the result alone.
+there at each tenth of the way.  While claims are tested a terminal shows how many are.  Standard output is
+for the result alone.
 """
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -62,12 +63,31 @@ def output() -> Console:
 @contextmanager
 def watching(laws: Sequence[Law]) -> Iterator[Watcher]:
     """Show progress on standard error for as long as the block runs."""
+    with _live() as live:
+        yield PlainLines() if live is None else Drawing(live, laws)
+
+
+@contextmanager
+def testing() -> Iterator[Callable[[int, int], None]]:
+    """Show how many claims of how many are tested, on a terminal, for as long as the block runs."""
+    with _live() as live:
+
+        def tell(done: int, total: int) -> None:
+            if live is not None:
+                live.update(Text(f"claims: {done} of {total} tested", "dim"), refresh=True)
+
+        yield tell
+
+
+@contextmanager
+def _live() -> Iterator[Live | None]:
+    """Yield what is drawn anew on standard error, and taken away in the end; None where it is no terminal."""
     console = PlainConsole(file=sys.stderr, highlight=False)
     if not console.is_terminal:
-        yield PlainLines()
+        yield None
         return
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        yield Drawing(live, laws)
+        yield live
 
 
 class Drawing:

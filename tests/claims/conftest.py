@@ -3,9 +3,9 @@
 import pytest
 
 from blockops.lab.results import Claim
-from proposals.claims.page import answers
+from proposals.claims.page import CLAIMS, answer
 
 
 @pytest.fixture(scope="session")
 def claims() -> tuple[Claim, ...]:
-    return answers()
+    return tuple(map(answer, CLAIMS))

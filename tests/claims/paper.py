@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from blockops.lab.results import Claim
-from proposals.claims.page import answers
+from proposals.claims.page import CLAIMS, answer
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
@@ -30,5 +30,5 @@ def found(claims: Iterable[Claim]) -> str:
 
 
 if __name__ == "__main__":
-    answered = answers()
+    answered = tuple(map(answer, CLAIMS))
     sys.stdout.write(f"{table(answered)}\n\n{found(answered)}\n")

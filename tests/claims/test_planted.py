@@ -23,7 +23,7 @@ from blockops.management.desk import Desk
 from blockops.management.wish import Wish
 from blockops.qmp.schema import parse
 from blockops.steps import Phase, Step, Steps
-from proposals.claims.page import answers
+from proposals.claims.page import answer
 from proposals.drive_migrate.arguments import DriveMigrate
 from proposals.drive_migrate.commands import DriveMigrateCommands
 from proposals.freeze import management as freeze_management
@@ -181,9 +181,9 @@ PLANTED = [
 
 @pytest.mark.parametrize("changed", PLANTED, ids=lambda one: f"{one.claim}-{one.plant.__name__}")
 def test_a_planted_defect_changes_the_answer(changed: Changed, monkeypatch: Patch) -> None:
-    (sound,) = answers([changed.claim])
+    sound = answer(changed.claim)
     assert sound.answer is changed.before, sound.sentence
     changed.plant(monkeypatch)
-    (broken,) = answers([changed.claim])
+    broken = answer(changed.claim)
     assert broken.answer is changed.after, broken.sentence
     assert broken.figures != sound.figures
