@@ -34,13 +34,13 @@ Read = Callable[[str], Shown | None]
 
 
 def crossroads_after_crash(evidence: Evidence, disk: MemoryDisk) -> Crossroads:
-    """Return what can be seen and chosen when the hypervisor is dead."""
+    """Return what can be seen and chosen when the hypervisor is dead; a power cut takes the replies."""
     size = evidence.case.world.size
 
     def read(path: str) -> Shown | None:
         return read_image(disk, path, size) if disk.exists(path) else None
 
-    return _crossroads(evidence, view_of(disk, evidence, replies=True), read)
+    return _crossroads(evidence, view_of(disk, evidence, replies=not evidence.power_lost), read)
 
 
 def crossroads_with(hypervisor: Hypervisor, evidence: Evidence, replies: bool) -> Crossroads:

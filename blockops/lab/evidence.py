@@ -59,6 +59,11 @@ class Exchange:
         """What the error reply says; None where there is none."""
         return self.answer.desc if isinstance(self.answer, Replied) and not self.answer.ok else None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether a reply said so."""
+        return isinstance(self.answer, Replied) and self.answer.ok
+
     def leave_out(self, before: tuple[str | None, ...], after: tuple[str | None, ...]) -> None:
         """What a job has done to a device while the command ran, the command has not done."""
         if before != after:
@@ -136,7 +141,8 @@ class Evidence:
     *made_good*: where it struck one transfer, which was then done in two (`foregone`).
     *digests_before* and *digests_after* name the files and hash their contents; management's own notes
     are left out.  *doubled* are files that were open twice, or wiped while open, or whose pages were
-    dropped after another handle had written them, *opened* the images
+    dropped after another handle had written them, or that were never flushed since they were made when the
+    power went, *opened* the images
     that the hypervisor had open when it came to rest or was killed.  *stall* measures the guest's
     longest standstill.  *broken* says what of the core
     itself broke.  *stuck* says, as (sentence, sort), on which device the next operation did not succeed
@@ -146,7 +152,10 @@ class Evidence:
     *booked* which image the books name for each device where management has recovered.
     *switching* is what `note_switches` remembers.  *loose* are the devices whose guest was not held back all
     the while from the first switch of a device to the last.  *books* are the images, by device, that
-    management's configuration named when the case had come to rest.
+    management's configuration named when the case had come to rest.  *power_lost*: the hypervisor was not
+    just killed, the whole host lost its power, and management's process went with it; *kept* is then what
+    a fresh process reads, before anybody recovers, of the image that each device was last switched to with
+    success.
     """
 
     case: Case
@@ -190,12 +199,25 @@ class Evidence:
     loose: set[int] = attrs.field(factory=set)
     switching: tuple[tuple[str | None, ...], set[int] | None] | None = None
     books: Mapping[str, str] = attrs.field(factory=dict)
+    power_lost: bool = False
+    kept: Mapping[int, Shown] = attrs.field(factory=dict)
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)
 
     def began_with(self, devices: tuple[Shown, ...]) -> None:
         """Note what each device showed in the beginning."""
         self.initial = tuple(shown.data for shown in devices)
         self.sizes = tuple(shown.size for shown in devices)
+
+    def lose_power(self, tops: tuple[str | None, ...], opened: tuple[str, ...]) -> None:
+        """Note that all processes of the host are gone, and what the hypervisor showed and had open."""
+        self.tops, self.opened = tops, opened
+        self.killed = self.power_lost = True
+        if self.ending is Ending.STUCK:
+            self.ending = Ending.DIED
+
+    def relied_on_since(self, written: Written) -> int | None:
+        """Return since when the guest may rely on *written*: where power is cut, since it was durable."""
+        return written.durable if self.power_lost else written.acknowledged
 
     def writes_of(self, device: int) -> list[Written]:
         """Return the writes to *device*, in the order of submission."""

@@ -12,6 +12,7 @@ jobs go on until none has anything to do.  Nothing else decides who runs: no clo
     at rest    nothing breaks any more; what there is becomes evidence (`gathering`)
 """
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Container, Mapping
@@ -33,6 +34,7 @@ from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.lines import Line, Reply, Switchboard, close_all
 from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.moments import Moment, moment_of
+from blockops.lab.power.journal import PowerLost
 from blockops.lab.reading import digests, initial_devices
 from blockops.lab.results import Event
 from blockops.lab.switching import note_switches
@@ -107,18 +109,16 @@ class Execution:
 
     def go(self) -> None:
         """Run the case until it is at rest."""
-        self._before()
-        self._operation()
-        self._after()
+        with contextlib.suppress(PowerLost):
+            for phase in (self._before, self._operation, self._after):
+                phase()
         self.case.fault.relent(self)
         self.clock.running = False
         self.clock.actor = "management"
         self.clock.disarm()
-        self.evidence.hits = tuple(self.clock.hits)
+        self.evidence.hits, self.evidence.way = tuple(self.clock.hits), tuple(self.clock.way)
         self.evidence.troubles, self.evidence.asked = self.clock.troubles, self.clock.asked
-        self.evidence.way = tuple(self.clock.way)
-        orphaned = () if self.clock.pages is None else self.clock.pages.orphaned
-        self.evidence.doubled = (*self.clock.doubled, *orphaned)
+        self.evidence.doubled = self.clock.nobodys_doing
 
     def _before(self) -> None:
         for _ in range(self.case.world.workload.before):

@@ -5,7 +5,8 @@ listed, not drawn: every host operation × every kind that applies × once, last
 before its effect and after it; a kill at every step and before every mutating operation of the
 hypervisor, management's death at every step, a foreign file in each device's way, the guest running ahead
 or lagging behind after every step of the operation.  A run up to its fault equals the recorded one, so
-the list is complete.  Pairs of failures (`pairs`) are listed where they are asked for.
+the list is complete.  Pairs of failures (`pairs`) and power cuts (`power.cutting`) are listed where they
+are asked for.
 """
 
 import functools
@@ -19,7 +20,9 @@ from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.fault import Fault, HostOperation, Recording
 from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
+from blockops.lab.faults.power import LYING, POWER, PowerLoss
 from blockops.lab.pairs import pairs, pairs_after
+from blockops.lab.power.cutting import is_cut, power_faults
 
 
 @attrs.frozen
@@ -77,8 +80,8 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
 
     Unless *complete*, only operations on the files of the first and the last device are broken, which
     for two devices is all of them.  Pairs are listed only where their group is named: for each of their
-    first faults the setting must be run.  Unless *groups* are named, devices come and go only in the use
-    case that is about that, and nothing else breaks there.
+    first faults the setting must be run.  So are power cuts.  Unless *groups* are named, devices come and
+    go only in the use case that is about that, and nothing else breaks there.
     """
     mobile = setting.use_case.membership
     operations = () if mobile and groups is None else recording.operations
@@ -91,6 +94,8 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
     )
     if groups is not None and PAIR in groups:
         faults += tuple(pairs(setting, chosen))
+    for group in sorted({POWER, LYING} & (groups or frozenset())):
+        faults += tuple(power_faults(setting, group))
     return Space(faults, len(chosen), len(operations), _numbered(recording))
 
 
@@ -106,6 +111,8 @@ def _single_faults(
 
 def is_met(case: Case, recording: Recording) -> bool:
     """Whether the fault of *case* is one that the setting has, in whatever group."""
+    if isinstance(case.fault, PowerLoss):
+        return is_cut(case, len(recording.operations))
     if case.fault.first not in _single_faults(case, recording, recording.operations, None):
         return False
     before = case.fault.host_faults[:-1]

@@ -110,12 +110,26 @@ def _corrupted(evidence: Evidence) -> tuple[str, ...]:
 
 def _restarted(execution: Execution) -> Hypervisor:
     case = execution.case
+    if execution.evidence.power_lost:
+        execution.evidence.kept = dict(_switched_to(execution.evidence, execution.disk))
     execution.evidence.crossroads = crossroads_after_crash(execution.evidence, execution.disk)
     images = _recovered(execution)
     again = _recovered(execution)
     execution.evidence.unsteady = None if again == images else f"{images} became {again}"
     clock = Clock(NoFault())
     return Hypervisor.start(case, execution.disk, clock, images, History(), lambda *_words: None)
+
+
+def _switched_to(evidence: Evidence, disk: MemoryDisk) -> Iterator[tuple[int, Shown]]:
+    """Yield each device that shows what a command switched it to with success, and how that reads now."""
+    for number, top in enumerate(evidence.tops):
+        done = [
+            one.after[number]
+            for one in evidence.exchanges
+            if one.succeeded and one.after[number] != one.before[number]
+        ]
+        if top is not None and done and done[-1] is not None and done[-1].split(" mirrored onto ")[0] == top:
+            yield number, read_image(disk, top, evidence.case.world.size)
 
 
 def _recovered(execution: Execution) -> dict[str, ImageRef]:

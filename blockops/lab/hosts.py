@@ -27,6 +27,7 @@ from blockops.lab.cache import Cache
 from blockops.lab.faults.fault import Fault, HostOperation
 from blockops.lab.faults.host import HostFault, Trouble
 from blockops.lab.faults.kinds import ERRNO, MUTATING, Kind
+from blockops.lab.faults.power import Cut
 from blockops.lab.foregone import makes_good
 from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.page_cache import PageCache
@@ -48,10 +49,11 @@ class Clock:
     one of the handles for writing, or wiped while it had them open.
     *operations* and *mutations* (how many of them change the disk) are kept only while *recording*.
     *asked*: what somebody asked about the injected errors.
+    *about_to* is told of every operation, from the one on that is armed, before it is carried out.
     *made_good* is told of a short transfer when the operation after it has begun to do the rest.
-    *pages* is there where a flush is to drop some, *journal* where power is to be lost.
-    *way* are the numbers of the operations of management
-    and the hypervisor that came after the first host fault and that it did not strike: see `pairs`.
+    *pages* is there where a flush is to drop some, *journal* where power is to be lost; *cut* is what there
+    was then.  *way* are the numbers of the operations of management and the hypervisor that came after the
+    first host fault and that it did not strike: see `pairs`.
     """
 
     fault: Fault
@@ -67,9 +69,11 @@ class Clock:
     doubled: dict[str, None] = attrs.field(factory=dict)
     way: list[int] = attrs.field(factory=list)
     made_good: Callable[[HostOperation], None] | None = None
+    about_to: Callable[[HostOperation], None] | None = None
     troubles: tuple[Trouble, ...] = attrs.field(init=False)
     pages: PageCache | None = attrs.field(init=False)
     journal: Journal | None = attrs.field(init=False)
+    cut: Cut | None = None
     _armed: int = attrs.field(init=False)
     _short: HostOperation | None = None
 
@@ -106,6 +110,11 @@ class Clock:
         effect = Effect.UNKNOWN if fault.applied else effect
         return InjectedError(operation, path, ERRNO[fault.kind], offset, effect).watched(self.asked)
 
+    @property
+    def nobodys_doing(self) -> tuple[str, ...]:
+        """The files of which what is wrong with them is not the core's doing (`Evidence.doubled`)."""
+        return (*self.doubled, *(() if self.pages is None else self.pages.orphaned))
+
     def clear(self) -> None:
         """Note that a command has been answered, or that the next one is sent: some trouble ends then."""
         for trouble in self.troubles:
@@ -116,7 +125,9 @@ class Clock:
         self._armed = 0
 
     def _strike(self, operation: HostOperation) -> HostFault | None:
-        if not self.troubles:
+        if self.about_to is not None:
+            self.about_to(operation)
+        elif not self.troubles:
             self._kill(operation)
         short, self._short = self._short, None
         if short is not None and self.made_good is not None and makes_good(operation, short):

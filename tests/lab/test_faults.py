@@ -20,6 +20,7 @@ from blockops.lab.faults.host import FaultPair, HostFault, Span
 from blockops.lab.faults.kinds import ERRNO, KINDS_OF, Kind, scope_of, scopes
 from blockops.lab.faults.management import ManagerDies
 from blockops.lab.faults.pace import GuestLags, GuestRuns, NoFault
+from blockops.lab.faults.power import PowerLoss
 from blockops.lab.faults.process import KilledAtOperation, KilledAtStep
 from blockops.lab.faults.surroundings import Occupied
 from blockops.lab.hosts import Clock, FaultyFile, FaultyFolder, ProcessKilled
@@ -38,6 +39,7 @@ FAULTS: st.SearchStrategy[Fault] = st.one_of(
     *(st.builds(kind, NUMBERS) for kind in (GuestRuns, GuestLags, Added)),
     st.builds(Absent, DEVICES),
     st.builds(Unplugged, DEVICES, NUMBERS),
+    st.builds(PowerLoss, st.sampled_from(["P0", "P3+s0.qcow2=1.2c512+names=none", "P7"]), NUMBERS),
     st.builds(Unfit, st.sampled_from([Condition.EMPTY, Condition.READ_ONLY, Condition.BUSY]), DEVICES),
 )
 WHO_CAN: dict[str, Callable[[FaultyFolder, HostFile], object]] = {

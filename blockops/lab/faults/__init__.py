@@ -8,15 +8,16 @@ pace           nothing is broken, the guest's pace differs
 device         a device is not there, not fit, or comes and goes midway
 jobs           somebody else ends a job
 channel        between management and the hypervisor
+power          the whole host loses its power
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
-claimed: power loss, two faults of different sorts at once.
+claimed: two faults of different sorts at once.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from blockops.lab.faults import channel, device, host, jobs, management, pace, process, surroundings
+from blockops.lab.faults import channel, device, host, jobs, management, pace, power, process, surroundings
 from blockops.lab.faults.fault import Family, Fault
 
 _FAMILIES = [
@@ -28,6 +29,7 @@ _FAMILIES = [
     channel.FAMILY,
     management.FAMILY,
     jobs.FAMILY,
+    power.FAMILY,
 ]
 
 FAMILIES: Sequence[Family] = _FAMILIES

@@ -34,7 +34,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
         Law(
             "one-instant",
             "two devices or more moved on, and a dependency of the guest's writes straddles that moment",
-            "If the point-in-time images hold a write, they hold every write that was acknowledged before "
+            "If the point-in-time images hold a write, they hold every write that was acknowledged (where "
+            "power was lost: durable) before "
             "that one was submitted, on whatever device; to hold a write is to show it or a later one, or a "
             "later discard. The images are those left behind; where mirrors are wanted, what the devices "
             "showed when those began; and, a set of its own, what they showed when they left their mirrors "
@@ -102,7 +103,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
             "truthful",
             "a reply was received",
             "An error means that no device changed; success of every command means that every device is "
-            "new (unless an event has told that its job has ended), and is so still after a reopen.",
+            "new (unless an event has told that its job has ended), and is so still after a reopen; success "
+            "of a switch means that the image outlasts a power cut, with all that the guest had flushed.",
         ),
         truthful,
     ),

@@ -91,13 +91,13 @@ def _one_set(evidence: Evidence, instants: Mapping[int, Instant], what: str, key
     found = [_holding(evidence, device, instant) for device, instant in instants.items()]
     held = [written for one in found for written in one.held]
     lacked = [written for one in found for written in one.lacked]
-    for later, earlier in _dependencies(held, lacked):
+    for later, earlier in _dependencies(evidence, held, lacked):
         return violated(
             f"{what} d{later.device} holds {name_of(later)}, {what} d{earlier.device} lacks "
             f"{name_of(earlier)}, which was acknowledged before {name_of(later)} was submitted",
             key,
         )
-    straddles = any(True for _ in _dependencies(lacked, held))
+    straddles = any(True for _ in _dependencies(evidence, lacked, held))
     return HELD if straddles else NOT_EXERCISED
 
 
@@ -106,13 +106,18 @@ def _holding(evidence: Evidence, device: int, instant: Instant) -> Holding:
 
 
 def _dependencies(
-    later_ones: list[Written], earlier_ones: list[Written]
+    evidence: Evidence, later_ones: list[Written], earlier_ones: list[Written]
 ) -> Iterator[tuple[Written, Written]]:
-    """Yield (later, earlier) of two devices, the later submitted after the other was acknowledged."""
-    done = [(earlier.acknowledged, earlier) for earlier in earlier_ones if earlier.acknowledged is not None]
-    first = min((acknowledged for acknowledged, _ in done), default=None)
+    """Yield (later, earlier) of two devices, the later submitted after the other was acknowledged.
+
+    What was acknowledged and not flushed a power cut may take back: then the later write must have been
+    submitted after the flush.
+    """
+    since = [(evidence.relied_on_since(earlier), earlier) for earlier in earlier_ones]
+    done = [(time, earlier) for time, earlier in since if time is not None]
+    first = min((time for time, _ in done), default=None)
     for later in later_ones:
         if first is not None and first <= later.submitted:
-            for acknowledged, earlier in done:
-                if acknowledged <= later.submitted and earlier.device != later.device:
+            for time, earlier in done:
+                if time <= later.submitted and earlier.device != later.device:
                     yield later, earlier

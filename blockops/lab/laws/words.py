@@ -7,6 +7,7 @@ from blockops.lab.condition import Condition
 from blockops.lab.evidence import Ending, Evidence, Exchange
 from blockops.lab.faults.fault import HostOperation
 from blockops.lab.laws.atomicity import device_states, is_still_empty
+from blockops.lab.laws.data import device_problems
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, held_unless, violated
 from blockops.management.desk import Replied
 
@@ -24,6 +25,9 @@ def _untruths(evidence: Evidence) -> Iterator[Problem]:
     for exchange in evidence.exchanges:
         if isinstance(exchange.answer, Replied) and not exchange.answer.ok:
             yield from _changed(evidence, exchange)
+    for number, shown in evidence.kept.items():
+        for problem, _ in device_problems(evidence, number, shown, "after a power cut"):
+            yield f"the switch to {shown.top} succeeded, and {problem}", "lasting"
     if evidence.ending is Ending.SUCCEEDED and not evidence.killed:
         for number, state in enumerate(device_states(evidence)):
             if state != "new" and f"d{number}" not in evidence.told:

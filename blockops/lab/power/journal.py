@@ -9,6 +9,7 @@ synced, what is left of it in the other.
 """
 
 import posixpath
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import attrs
@@ -16,6 +17,10 @@ import attrs
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.host.memory_file import MemoryFile
 from blockops.host.pages import Content
+
+
+class PowerLost(BaseException):
+    """The whole host is gone; nothing of the hypervisor or of management may catch this."""
 
 
 @attrs.frozen
@@ -38,10 +43,14 @@ Change: TypeAlias = Write | Resize
 
 @attrs.define(eq=False)
 class Unsynced:
-    """One file: the bytes that are *durable*, and the *changes* since, in order."""
+    """One file: the bytes that are *durable*, and the *changes* since, in order.
+
+    *fresh*: nobody has flushed it since it was created or wiped.
+    """
 
     durable: Content
     changes: list[Change] = attrs.field(factory=list)
+    fresh: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -85,6 +94,12 @@ class Journal:
     files: dict[Content, Unsynced] = attrs.field(factory=dict)
     entries: list[Entry] = attrs.field(factory=list)
 
+    def fresh(self, files: Mapping[str, Content]) -> list[str]:
+        """Return the names, of *files*, of those that nobody has flushed since they were created or wiped."""
+        return [
+            path for path, content in files.items() if content in self.files and self.files[content].fresh
+        ]
+
     def opened(self, content: Content) -> None:
         """Note a file that may be written to from now on."""
         if content not in self.files:
@@ -103,7 +118,10 @@ class Journal:
     def flushed(self, file: MemoryFile) -> None:
         """Note that all in the file is durable, whoever wrote it; a handle for reading flushes as well."""
         unsynced = None if file.content is None else self.files.get(file.content)
-        if unsynced is not None and file.content is not None and unsynced.changes and not self.lying:
+        if unsynced is None or file.content is None or self.lying:
+            return
+        unsynced.fresh = False
+        if unsynced.changes:
             unsynced.durable = file.content.fork()
             unsynced.changes.clear()
 
@@ -154,6 +172,7 @@ class JournaledFolder:
         else:
             self.journal.opened(file.content)
             self.journal.entries.append(Linked(file.path, file.content))
+        self.journal.files[file.content].fresh = not file.content.volume
         return file
 
     def rename(self, old: str, new: str) -> None:

@@ -1,0 +1,130 @@
+"""The whole host loses its power: what the laws say, by a case's id and beside one run."""
+
+import attrs
+import pytest
+
+from blockops.errors import InvalidRequest
+from blockops.lab.cache import Cache
+from blockops.lab.exploring import record, space
+from blockops.lab.faults import parse_fault
+from blockops.lab.faults.power import PowerLoss
+from blockops.lab.judging import judged
+from blockops.lab.power.cuts import power_cases
+from blockops.lab.power.models import LEGAL, Model
+from blockops.lab.replay import replay
+from blockops.lab.results import Verdict
+from blockops.lab.world import World
+from tests.lab.cases import CONTESTANTS, case, seen, setting, verdicts, violated
+
+HARDENED = "group-snapshot.hardened.careful"
+AS_POSTED = "group-snapshot.as-posted.careful"
+DESIGNS = (
+    HARDENED,
+    "transaction.hardened.careful",
+    "freeze.hardened.careful",
+    "recorded-transaction.hardened.careful",
+)
+FEW = (Model.ISSUED, Model.SYNCED)
+
+
+@pytest.mark.parametrize(
+    "name", ["power-P1@17", "power-P3+s0.qcow2=1.2c512+names=none@9", "power-P6+names=1h@3"]
+)
+def test_a_power_cut_is_read_from_its_name(name: str) -> None:
+    fault = parse_fault(name)
+    assert isinstance(fault, PowerLoss)
+    assert str(fault) == name
+
+
+@pytest.mark.parametrize("name", ["power-@17", "power-P9@17", "power-P1", "power-P2+x@1", "P1@17"])
+def test_what_is_no_name_of_a_power_cut_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a fault"):
+        parse_fault(name)
+
+
+def test_hypervisor_and_management_die_at_once() -> None:
+    evidence = seen(f"{HARDENED}/group-snapshot-2/power-P0@5")
+    assert evidence.killed
+    assert evidence.power_lost
+    assert evidence.ending.value == "died"
+    assert [hit.number for hit in evidence.hits] == [5]
+
+
+def test_power_can_be_lost_behind_the_last_operation() -> None:
+    operations = len(record(setting(HARDENED, "group-snapshot", World())).operations)
+    evidence = seen(f"{HARDENED}/group-snapshot-2/power-P1@{operations + 1}")
+    assert evidence.power_lost
+    assert evidence.ending.value == "believes that it succeeded"
+
+
+def test_an_acknowledged_snapshot_that_was_never_flushed_is_untruthful() -> None:
+    end = len(record(setting(AS_POSTED, "group-snapshot", World())).operations) + 1
+    found = verdicts(f"{AS_POSTED}/group-snapshot-2/power-P1@{end}")["truthful"]
+    assert found.verdict is Verdict.VIOLATED
+    assert "power cut" in found.sentence
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_hardened_design_keeps_what_it_acknowledged(design: str) -> None:
+    """Under every legal model, at every instant: all laws that speak of promises hold."""
+    tally, found = power_cases(setting(design, "group-snapshot", World()))
+    kept = {"all-or-nothing", "one-instant", "content", "nothing-lost", "truthful", "recoverable"}
+    assert [one.case for one in found if kept & set(violated(one)) or one.broken] == []
+    assert tally.raw >= tally.distinct + tally.remembered > tally.distinct == len(found) > tally.points
+    assert tally.truncated == 0
+
+
+@pytest.mark.parametrize("design", [HARDENED, AS_POSTED])
+def test_a_case_by_its_id_is_the_case_beside_the_run(design: str) -> None:
+    start = setting(design, "group-snapshot", World())
+    _, found = power_cases(start)
+    for one in found[:: max(1, len(found) // 40)]:
+        again = judged(case(one.case))
+        assert (again.judgements, again.broken, again.crossroads) == (
+            one.judgements,
+            one.broken,
+            one.crossroads,
+        ), one.case
+
+
+def test_a_run_is_not_changed_by_those_who_look() -> None:
+    start = setting(HARDENED, "group-snapshot", World())
+    assert [one.case for one in power_cases(start, FEW)[1]] == [
+        one.case for one in power_cases(start, FEW)[1]
+    ]
+    operations = len(record(start).operations)
+    assert power_cases(start, FEW)[0].points == operations + 1
+
+
+def test_power_cuts_are_listed_where_they_are_asked_for() -> None:
+    start = setting(HARDENED, "group-snapshot", World())
+    recording = record(start)
+    listed = space(start, recording, frozenset({"power"}), complete=True).faults
+    assert {fault.group for fault in listed} == {"power"}
+    assert len(listed) == power_cases(start)[0].distinct
+    assert not any(isinstance(fault, PowerLoss) for fault in space(start, recording, None, True).faults)
+
+
+def test_storage_that_lies_is_a_group_of_its_own() -> None:
+    start = setting(HARDENED, "group-snapshot", World())
+    listed = space(start, record(start), frozenset({"lying"}), complete=True).faults
+    assert {str(fault)[: len("power-P7@")] for fault in listed} == {"power-P7@"}
+    assert Model.LYING not in LEGAL
+    lost = judged(attrs.evolve(start, fault=listed[-1]))
+    assert lost.judgements["nothing-lost"].verdict is Verdict.VIOLATED
+
+
+def test_a_cache_mode_that_never_flushes_promises_nothing() -> None:
+    start = setting(HARDENED, "group-snapshot", World(cache=Cache.UNSAFE))
+    assert space(start, record(start), frozenset({"power"}), complete=True).faults == ()
+
+
+def test_a_power_cut_is_replayed_by_its_id() -> None:
+    found = replay(f"{HARDENED}/group-snapshot-2/power-P1@20", tuple(CONTESTANTS.values()), {})
+    assert any("power is lost" in event.text for event in found.timeline)
+
+
+@pytest.mark.parametrize("fault", ["power-P1@999", "power-P2+s7.qcow2=1@20", "power-P2+names=9@20"])
+def test_a_power_cut_that_the_run_has_not_is_refused(fault: str) -> None:
+    with pytest.raises(InvalidRequest, match="strikes nothing"):
+        replay(f"{HARDENED}/group-snapshot-2/{fault}", tuple(CONTESTANTS.values()), {})
