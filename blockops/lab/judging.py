@@ -176,8 +176,9 @@ class Judging:
             return None
         for kind, found in self._of(fault, fault.span).items():
             alike = fault.span is Span.ONCE or scope_of(kind) == scope_of(fault.kind)
-            told_apart = found.asked.errnos & {ERRNO[kind], ERRNO[fault.kind]} if kind in MERE_ERRNO else True
-            if alike and not told_apart:
+            if not alike or kind not in MERE_ERRNO:
+                continue
+            if found.asked.errnos.isdisjoint((ERRNO[kind], ERRNO[fault.kind])):
                 return found
         return None
 

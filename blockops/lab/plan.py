@@ -7,6 +7,7 @@ has a space of faults that is surveyed and then judged slice by slice (`work`): 
 
 import enum
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TypeAlias
@@ -211,11 +212,8 @@ class Survey:
             case False:
                 return attrs.evolve(self, variants={}, lots={})
             case None:
-                both = {
-                    name: self.groups.get(name, 0) + self.variants.get(name, 0)
-                    for name in self.groups | self.variants
-                }
-                return attrs.evolve(self, groups=both, variants={})
+                both = Counter(self.groups) + Counter(self.variants)
+                return attrs.evolve(self, groups=dict(both), variants={})
 
 
 def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Part]:
