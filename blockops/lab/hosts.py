@@ -120,6 +120,11 @@ class Clock:
         for trouble in self.troubles:
             trouble.clear()
 
+    def rearm(self, journal: Journal) -> None:
+        """Count and journal anew, from the next operation on."""
+        self.number, self.cut, self.journal = 0, None, journal
+        self.running, self._armed, self.actor = True, 1, "management"
+
     def disarm(self) -> None:
         """Break nothing any more: what follows is judgement."""
         self._armed = 0

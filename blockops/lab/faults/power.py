@@ -4,22 +4,26 @@
                                      survives what the persistence model P1 says (`lab.power.models`)
     power-P3+s0.qcow2=1.2c512@17     … what this state's name says
     power-P0@41                      where 40 operations are all: when everything has come to rest
+    power-P1@17,P2+names=none@3      … and again, before operation 3 of the program that recovers
     power-P7@17                      the storage had lied about every flush: reported apart, as "lying"
 
 Both are asked for by name only.  A world whose cache mode is "unsafe" has neither: it promises nothing.
 """
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 
+from blockops.errors import BlockError
 from blockops.host.pages import Content
 from blockops.lab.faults.fault import Family, Fault, HostOperation, numbered
 from blockops.lab.power.journal import Journal, PowerLost
-from blockops.lab.power.models import Model
+from blockops.lab.power.models import Model, NoSuchState
 from blockops.lab.power.surviving import is_name, state_called
+from blockops.steps import run
 
 if TYPE_CHECKING:
     from blockops.lab.execution import Execution
@@ -44,9 +48,11 @@ class PowerLoss(Fault):
 
     state: str
     number: int
+    again: tuple[str, int] | None = None
 
     def __str__(self) -> str:
-        return f"power-{self.state}@{self.number}"
+        again = "" if self.again is None else f",{self.again[0]}@{self.again[1]}"
+        return f"power-{self.state}@{self.number}{again}"
 
     @property
     def group(self) -> str:
@@ -80,6 +86,27 @@ class PowerLoss(Fault):
         execution.disk = execution.disk.surviving(clock.cut.files)
         clock.doubled.update(dict.fromkeys(clock.cut.fresh))
         clock.journal = None
+        if self.again is not None:
+            self._recover(execution, *self.again)
+
+    def _recover(self, execution: "Execution", state: str, number: int) -> None:
+        """Begin to recover, and lose power again before operation *number* of that."""
+        clock, case = execution.clock, execution.case
+        journal = Journal(self._lying)
+        clock.rearm(journal)
+
+        def strike(operation: HostOperation) -> None:
+            if operation.number == number:
+                files = state_called(state, execution.disk, journal)
+                execution.disk = execution.disk.surviving(files)
+                raise PowerLost
+
+        clock.about_to = strike
+        with contextlib.suppress(PowerLost):
+            with contextlib.suppress(BlockError):
+                run(case.contestant.recover(execution.desk(), case.wish))
+            raise NoSuchState(f"recovery has no operation {number}")
+        clock.journal = None
 
     def _strike(self, execution: "Execution", operation: HostOperation) -> None:
         execution.clock.hits.append(operation)
@@ -97,11 +124,17 @@ class PowerLoss(Fault):
 
 
 def _parse(text: str) -> Fault | None:
-    name, at, number = text.rpartition("@")
-    state, found = name.removeprefix("power-"), numbered(at + number, "@")
-    if state == name or found is None or not is_name(state):
+    first, comma, second = text.removeprefix("power-").partition(",")
+    one, again = _parse_one(first), _parse_one(second)
+    if first == text or one is None or (comma and again is None):
         return None
-    return PowerLoss(state, found)
+    return PowerLoss(*one, again)
+
+
+def _parse_one(text: str) -> tuple[str, int] | None:
+    state, at, number = text.rpartition("@")
+    found = numbered(at + number, "@")
+    return None if found is None or not is_name(state) else (state, found)
 
 
 FAMILY = Family(

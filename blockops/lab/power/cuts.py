@@ -1,13 +1,16 @@
 """Judging every power cut of a setting beside one run without a fault (`cutting`)."""
 
+import contextlib
 import copy
 from collections.abc import Hashable, Iterable
 
 import attrs
 
+from blockops.errors import BlockError
 from blockops.lab.case import Case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
+from blockops.lab.faults.fault import HostOperation
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.faults.power import PowerLoss
 from blockops.lab.gathering import gather
@@ -15,9 +18,11 @@ from blockops.lab.hosts import Clock
 from blockops.lab.judging import Judged
 from blockops.lab.laws import judge
 from blockops.lab.power.cutting import Tally, new_states, run_and_look
+from blockops.lab.power.journal import Journal
 from blockops.lab.power.models import LEGAL, Model
-from blockops.lab.power.surviving import State
+from blockops.lab.power.surviving import State, survivors
 from blockops.lab.scenario import seen_in
+from blockops.steps import run
 
 
 def power_cases(setting: Case, models: Iterable[Model] = LEGAL) -> tuple[Tally, list[Judged]]:
@@ -32,9 +37,69 @@ def power_cases(setting: Case, models: Iterable[Model] = LEGAL) -> tuple[Tally, 
     return tally, found
 
 
+def recovery_cases(
+    setting: Case, models: Iterable[Model] = LEGAL, again: Iterable[Model] = LEGAL
+) -> tuple[Tally, list[Judged]]:
+    """Judge every power cut of every recovery from a power cut of a setting; states after both once.
+
+    A recovery that begins on the same files makes the same operations, so only the first of each is cut.
+    """
+    tally, found, known, begun = Tally(), list[Judged](), set[Hashable](), set[Hashable]()
+
+    def look(execution: Execution, number: int) -> None:
+        for state in new_states(execution, tuple(models), Tally(), begun):
+            for fallen in _recoveries(fork(execution, number, state), tuple(again), tally, known):
+                found.append(_judged(fallen))
+
+    run_and_look(setting, look, lying=False)
+    return tally, found
+
+
+def _recoveries(
+    fallen: Execution, models: tuple[Model, ...], tally: Tally, known: set[Hashable]
+) -> list[Execution]:
+    """Return a fork for each new state that is left where power is lost while *fallen* recovers."""
+    clock, disk, journal = fallen.clock, fallen.disk, Journal()
+    fallen.disk = disk.fork()
+    clock.rearm(journal)
+    found: list[Execution] = []
+
+    def look(operation: HostOperation) -> None:
+        there = survivors(fallen.disk, journal, models)
+        tally.count(there)
+        evidence = fallen.evidence
+        promises = evidence.tops, evidence.history.durable, len(evidence.exchanges), evidence.ending
+        for key, state in there.states.items():
+            if (key, promises) in known:
+                tally.remembered += 1
+                continue
+            known.add((key, promises))
+            tally.distinct += 1
+            found.append(_again(fallen, state, operation.number))
+
+    clock.about_to = look
+    with contextlib.suppress(BlockError):
+        run(fallen.case.contestant.recover(fallen.desk(), fallen.case.wish))
+    return found
+
+
+def _again(fallen: Execution, state: State, number: int) -> Execution:
+    twin, fault = copy.copy(fallen), fallen.case.fault
+    assert isinstance(fault, PowerLoss)
+    twin.case = attrs.evolve(fallen.case, fault=attrs.evolve(fault, again=(state.name, number)))
+    twin.evidence = copy.copy(fallen.evidence)
+    twin.evidence.case = twin.case
+    twin.clock = Clock(NoFault())
+    twin.disk = fallen.disk.surviving(state.files)
+    return twin
+
+
 def judged_after(execution: Execution, number: int, state: State) -> Judged:
     """Judge a power cut now, before host operation *number*, that leaves *state*; the execution goes on."""
-    fallen = fork(execution, number, state)
+    return _judged(fork(execution, number, state))
+
+
+def _judged(fallen: Execution) -> Judged:
     try:
         evidence = gather(fallen)
         judgements, seen = dict(judge(evidence)), seen_in(evidence)

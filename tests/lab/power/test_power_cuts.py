@@ -9,7 +9,7 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.power import PowerLoss
 from blockops.lab.judging import judged
-from blockops.lab.power.cuts import power_cases
+from blockops.lab.power.cuts import power_cases, recovery_cases
 from blockops.lab.power.models import LEGAL, Model
 from blockops.lab.replay import replay
 from blockops.lab.results import Verdict
@@ -28,7 +28,8 @@ FEW = (Model.ISSUED, Model.SYNCED)
 
 
 @pytest.mark.parametrize(
-    "name", ["power-P1@17", "power-P3+s0.qcow2=1.2c512+names=none@9", "power-P6+names=1h@3"]
+    "name",
+    ["power-P1@17", "power-P3+s0.qcow2=1.2c512+names=none@9", "power-P6+names=1h@3", "power-P1@17,P0@3"],
 )
 def test_a_power_cut_is_read_from_its_name(name: str) -> None:
     fault = parse_fault(name)
@@ -36,7 +37,9 @@ def test_a_power_cut_is_read_from_its_name(name: str) -> None:
     assert str(fault) == name
 
 
-@pytest.mark.parametrize("name", ["power-@17", "power-P9@17", "power-P1", "power-P2+x@1", "P1@17"])
+@pytest.mark.parametrize(
+    "name", ["power-@17", "power-P9@17", "power-P1", "power-P2+x@1", "P1@17", "power-P1@1,"]
+)
 def test_what_is_no_name_of_a_power_cut_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a fault"):
         parse_fault(name)
@@ -124,7 +127,20 @@ def test_a_power_cut_is_replayed_by_its_id() -> None:
     assert any("power is lost" in event.text for event in found.timeline)
 
 
-@pytest.mark.parametrize("fault", ["power-P1@999", "power-P2+s7.qcow2=1@20", "power-P2+names=9@20"])
+@pytest.mark.parametrize("design", [HARDENED, "recorded-transaction.hardened.careful"])
+def test_recovery_survives_a_power_cut_of_its_own(design: str) -> None:
+    """Each power cut of P0 and P1, and each legal state of a second one before any operation of recovery."""
+    tally, found = recovery_cases(setting(design, "group-snapshot", World()), FEW)
+    assert [one.case for one in found if violated(one) or one.broken] == []
+    assert tally.distinct == len(found) > 100
+    for one in found[:: len(found) // 12]:
+        again = judged(case(one.case))
+        assert (again.judgements, again.broken) == (one.judgements, one.broken), one.case
+
+
+@pytest.mark.parametrize(
+    "fault", ["power-P1@20,P1@99", "power-P1@999", "power-P2+s7.qcow2=1@20", "power-P2+names=9@20"]
+)
 def test_a_power_cut_that_the_run_has_not_is_refused(fault: str) -> None:
     with pytest.raises(InvalidRequest, match="strikes nothing"):
         replay(f"{HARDENED}/group-snapshot-2/{fault}", tuple(CONTESTANTS.values()), {})
