@@ -5,7 +5,7 @@ import json
 import pytest
 
 from blockops.lab.laws import LAWS
-from tests.cli.program import assert_refused, run
+from tests.cli.program import ROOT, assert_refused, run
 
 TORN = "naive-loop.as-posted.naive/group-snapshot-2/eio@46"
 
@@ -38,6 +38,8 @@ def test_what_it_calls_violated_is_what_a_replay_calls_violated() -> None:
     replayed = run("replay", TORN).stdout.splitlines()
     said = [line.split()[1] for line in replayed if " violated: " in line]
     assert said
+    documented = (ROOT / "docs" / "report-schema.md").read_text().partition("## What `blockops explain")[2]
+    assert all(f"`{key}`" in documented for key in (*plain, *plain["devices"][0], *plain["breaches"][0]))
     assert [breach["law"] for breach in plain["breaches"]] == said
     assert [law for law, verdict in plain["verdicts"].items() if verdict == "violated"] == said
     assert {device["device"]: device["state"] for device in plain["devices"]} == {"d0": "new", "d1": "old"}
