@@ -3,7 +3,8 @@
 Its notes are `intend` (these devices are about to go from old to new images), then one that ends it:
 `done`, `undo`, `restarted` or `recovered`.  The configuration says "old" until `done`.  So whoever comes
 after a crash finds in the last notes, where they are `intend`, what was under way (`recovery`).  No step
-forward is taken without its note; a step back is, for the books say "old" then as they stand.
+forward is taken without its note; a step back is, for the books say "old" then as they stand.  A note
+`empty` says which drives had no medium: they are not to get one on the way back.
 
 It deletes a file only where it knows both that the file is its own (no such name existed when it began)
 and that the hypervisor does not use it (`query-block` says so, or an answer did).  Without an answer
@@ -43,12 +44,44 @@ def attempt(steps: Steps[object]) -> Steps[BlockError | None]:
 def begin(desk: Desk, paths: Iterable[str]) -> Steps[None]:
     """Raise `GaveUp` where one of the names is taken: whoever owns that file still needs it.
 
-    The configuration is read now, for a way back must not depend on it.
+    The configuration is read now, for a way back must not depend on it.  Which devices show nothing is noted
+    where it is not what the last such note says, for nobody can see it afterwards.
     """
-    desk.configuration()
+    devices = desk.configuration()
     for path in paths:
         if (yield from desk.exists(path)):
             raise GaveUp(f"nothing was begun: {path} exists already")
+    live = yield from look(desk)
+    empty = [device for device in devices if device not in live.tops]
+    if empty != (yield from _noted_as_empty(desk)):
+        yield from desk.note("empty", devices=empty)
+
+
+def _noted_as_empty(desk: Desk) -> Steps[list[str]]:
+    notes = yield from desk.notes()
+    return next((note["devices"] for note in reversed(notes) if note["kind"] == "empty"), [])
+
+
+def still_empty(desk: Desk, live: "Live", moves: Sequence[Move]) -> Steps[list[str]]:
+    """Return which of these devices had no medium when all began and have none now: they are as before.
+
+    Not one whose new image has been written to: it had got a medium, and lost that again.  None where the
+    notes cannot be read or a new image cannot be looked at, for the others must get back all the same.
+    """
+    found: list[str] = []
+    failure = yield from attempt(_find_still_empty(desk, live, moves, found))
+    return [] if failure else found
+
+
+def _find_still_empty(desk: Desk, live: "Live", moves: Sequence[Move], found: list[str]) -> Steps[None]:
+    noted = yield from _noted_as_empty(desk)
+    for move in moves:
+        if move.device in noted and move.device not in live.tops:
+            found += [move.device] if (yield from _unwritten(desk, move.new)) else []
+
+
+def _unwritten(desk: Desk, image: ImageRef) -> Steps[bool]:
+    return not (yield from desk.exists(image.path)) or (yield from desk.is_blank(image))
 
 
 def intend(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
@@ -135,15 +168,16 @@ def snapshot(desk: Desk, move: Move) -> Steps[None]:
 
 
 def reopen_old(desk: Desk, moves: Sequence[Move]) -> Steps[None]:
-    """Let each device that shows another image, or none, show its old one again.
+    """Let each device that shows another image, or has lost it, show its old one again.
 
     What the guest wrote meanwhile is in the new image and is lost: no command of 2012 brings it back.
     Answers are not looked at: `clean_up` sees what came of it.
     """
     live = yield from look(desk)
+    empty = yield from still_empty(desk, live, moves)
     yield from attempt(desk.note("undo"))
     for move in moves:
-        if not live.shows(move.device, move.old):
+        if not live.shows(move.device, move.old) and move.device not in empty:
             yield from reopened(desk, move.device, move.old)
 
 
@@ -163,19 +197,20 @@ def reopened(desk: Desk, device: str, image: ImageRef) -> Steps[bool]:
 
 
 def clean_up(desk: Desk, moves: Sequence[Move], leftovers: Sequence[str] = ()) -> Steps[list[str]]:
-    """Let the books say what the devices show, delete the new images of those that show their old one.
+    """Let the books say what the devices show, delete the new images of those that are as before.
 
     *leftovers* are further files of our own, deleted where all is as before: `query-block` does not name
-    the target of a mirror.  A device that shows nothing keeps its files.  Returns the devices that do not
-    show their old image.
+    the target of a mirror.  A device that has lost its medium keeps its files.  Returns the devices that
+    are not as before.
     """
     live = yield from look(desk)
     moved = {move.device: move.new for move in moves if live.shows(move.device, move.new)}
     stayed = {move.device: move.old for move in moves if live.shows(move.device, move.old)}
     yield from desk.configure(moved | stayed)
     yield from attempt(desk.note("undo", moved=list(moved), stayed=list(stayed)))
-    gone = [move.device for move in moves if move.device not in stayed]
-    unused = [move.new.path for move in moves if move.device in stayed and move.new.path not in live.used]
+    as_before = [*stayed, *(yield from still_empty(desk, live, moves))]
+    gone = [move.device for move in moves if move.device not in as_before]
+    unused = [move.new.path for move in moves if move.device in as_before and move.new.path not in live.used]
     yield from delete_all(desk, [*unused, *(() if gone else leftovers)])
     return gone
 
@@ -218,11 +253,16 @@ def stay_on_source(desk: Desk, wish: Wish, why: BlockError) -> Steps[None]:
     if (yield from attempt(desk.configure(sources))) is None:
         yield from attempt(desk.note("undo"))
     books = desk.configuration()
+    as_before = yield from still_empty(desk, live, onto_overlays(wish))
     left = []
     for disk in wish.disks:
-        there = live.shows(disk.device, disk.old) or (
-            books.get(disk.device) != target(disk)
-            and (yield from reopened(desk, disk.device, sources[disk.device]))
+        there = (
+            live.shows(disk.device, disk.old)
+            or disk.device in as_before
+            or (
+                books.get(disk.device) != target(disk)
+                and (yield from reopened(desk, disk.device, sources[disk.device]))
+            )
         )
         left += [] if there else [disk]
     yield from _record_left(desk, left)

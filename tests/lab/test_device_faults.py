@@ -10,7 +10,7 @@ from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.device import JOB, NEWCOMER
 from blockops.lab.judging import evidence_of
-from blockops.lab.laws.atomicity import device_states, members
+from blockops.lab.laws.atomicity import all_or_nothing, device_states, members
 from blockops.lab.results import Verdict
 from blockops.lab.world import World
 from blockops.management.contestant import Inexpressible
@@ -53,6 +53,40 @@ def test_a_device_that_its_guest_may_only_read_takes_a_snapshot_like_any_other(n
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_a_device_that_never_was_fit_is_old(fault: str) -> None:
     assert device_states(seen(f"group-snapshot.hardened.naive/group-snapshot-2/{fault}@d1")) == ("old", "old")
+
+
+CAREFUL = [
+    f"{name}/{use_case}-2"
+    for name, contestant in CONTESTANTS.items()
+    for use_case in ("group-snapshot", "migrate-many", "mirror-many", "give-up")
+    if name.endswith("careful") and not isinstance(contestant.program(use_case), Inexpressible)
+]
+
+
+@pytest.mark.parametrize("device", [0, 1])
+@pytest.mark.parametrize("name", CAREFUL)
+def test_the_careful_put_no_image_into_a_drive_that_was_empty(name: str, device: int) -> None:
+    evidence = seen(f"{name}/no-medium@d{device}")
+    assert evidence.live[device].top is None
+
+
+@pytest.mark.parametrize("fault", ["no-medium@d0", "no-medium@d1", "unplugged@d0", "unplugged@d1"])
+@pytest.mark.parametrize("name", CAREFUL)
+def test_the_careful_leave_no_files_for_a_device_that_showed_nothing_from_the_start(
+    name: str, fault: str
+) -> None:
+    assert verdicts(f"{name}/{fault}")["tidy"].verdict is Verdict.HELD
+
+
+def test_a_drive_that_was_empty_and_shows_its_old_image_is_in_neither_state() -> None:
+    case_id = "transaction.hardened.naive/group-snapshot-2/no-medium@d0"
+    evidence = evidence_of(case(case_id))
+    assert device_states(evidence) == ("old", "old")
+    shown = evidence.live[1]
+    (top,) = evidence.case.expectations[0].old_tops
+    evidence.live = (attrs.evolve(shown, top=top), shown)
+    assert device_states(evidence) == ("neither", "old")
+    assert all_or_nothing(evidence).verdict is Verdict.VIOLATED
 
 
 def test_the_job_that_reserves_a_device_is_not_left_behind_by_the_operation() -> None:

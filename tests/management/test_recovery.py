@@ -8,7 +8,7 @@ from blockops.errors import HostError
 from blockops.graph.formats import NewImage, Opening, open_node
 from blockops.graph.graph import Graph
 from blockops.host.memory import MemoryDisk
-from blockops.management.careful import done, intend
+from blockops.management.careful import Live, done, intend, still_empty
 from blockops.management.desk import Desk, Lost
 from blockops.management.programs import Move, onto_overlays, onto_targets
 from blockops.management.recovery import believe, start_on_what_is_safe
@@ -196,3 +196,25 @@ def test_an_image_that_cannot_be_looked_at_is_no_reason_to_start_the_other(desk:
     assert desk.configuration() == OLD
     desk.host.fails = {}
     assert restarted(desk) == NEW
+
+
+# --------------------------------------------------------------------------------- drives without medium
+
+
+def test_a_drive_that_was_empty_is_as_before_until_its_overlay_is_written_to(desk: Desk) -> None:
+    nothing_shown = Live({}, frozenset(), {})
+    assert run(still_empty(desk, nothing_shown, OVERLAYS)) == []
+    run(desk.note("empty", devices=["d0"]))
+    assert run(still_empty(desk, nothing_shown, OVERLAYS)) == ["d0"]
+    make(desk, OVERLAYS[0])
+    assert run(still_empty(desk, nothing_shown, OVERLAYS)) == ["d0"]
+    write_to(desk, OVERLAYS[0])
+    assert run(still_empty(desk, nothing_shown, OVERLAYS)) == []
+
+
+def test_a_drive_whose_overlay_cannot_be_looked_at_is_in_nobody_s_way(desk: Desk) -> None:
+    run(desk.note("empty", devices=["d0"]))
+    make(desk, OVERLAYS[0])
+    assert isinstance(desk.host, FailingFolder)
+    desk.host.fails = {("open", "/vm/s0.qcow2"): errno.EIO}
+    assert run(still_empty(desk, Live({}, frozenset(), {}), OVERLAYS)) == []

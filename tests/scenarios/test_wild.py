@@ -112,7 +112,7 @@ def verdicts(evidence: Evidence) -> dict[str, Verdict]:
     [
         ("freeze.hardened.careful/group-snapshot-2/no-fault", set()),
         ("recorded-transaction.hardened.careful/group-snapshot-2/no-fault", set()),
-        ("freeze.as-posted.careful/group-snapshot-2/manager-dies@6", {"stuck-frozen", "membership"}),
+        ("freeze.as-posted.careful/group-snapshot-2/manager-dies@9", {"stuck-frozen", "membership"}),
         ("naive-loop.as-posted.naive/group-snapshot-2/guest-runs@16", {"freeze-downgraded", "skewed-cut"}),
     ],
 )
@@ -128,7 +128,7 @@ def test_the_oracles_tell_the_classes_apart(case: str, classes: set[str]) -> Non
         ("group-snapshot.hardened.naive/group-snapshot-2/reply-lost@1", Verdict.VIOLATED),
         ("group-snapshot.hardened.careful/group-snapshot-2/reply-lost@1", Verdict.HELD),
         ("recorded-transaction.hardened.naive/group-snapshot-2/reply-lost@1", Verdict.HELD),
-        ("freeze.hardened.careful/group-snapshot-2/manager-dies@11", Verdict.VIOLATED),
+        ("freeze.hardened.careful/group-snapshot-2/manager-dies@14", Verdict.VIOLATED),
         ("group-snapshot.hardened.careful/group-snapshot-2/kill@30", Verdict.NOT_EXERCISED),
     ],
 )

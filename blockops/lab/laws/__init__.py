@@ -26,7 +26,8 @@ _JUDGED: list[tuple[Law, Callable[[Evidence], Judgement]]] = [
             "there are two devices or more (one that was unplugged meanwhile does not count, nor, after a "
             "crash, which ends every mirror, one that was to be mirrored), and management sent a command",
             "Every device is in its old state, or every device is in its new one; a device without an "
-            "image is in neither.",
+            "image is in neither, unless it had none when management began: then that is its old state, and "
+            "to show its old image is in neither.",
         ),
         all_or_nothing,
     ),

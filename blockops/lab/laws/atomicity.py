@@ -26,7 +26,9 @@ def device_states(evidence: Evidence) -> tuple[str, ...]:
     """Return the state of each device at the end."""
     pairs = enumerate(zip(evidence.case.expectations, evidence.live, strict=True))
     return tuple(
-        _state_without_medium(expected) if is_still_empty(evidence, number) else state_of(expected, shown)
+        _state_of_empty(expected, shown)
+        if evidence.conditions.get(number) is Condition.EMPTY
+        else state_of(expected, shown)
         for number, (expected, shown) in pairs
     )
 
@@ -36,9 +38,12 @@ def is_still_empty(evidence: Evidence, number: int) -> bool:
     return evidence.conditions.get(number) is Condition.EMPTY and evidence.live[number].top is None
 
 
-def _state_without_medium(expected: Expectation) -> str:
+def _state_of_empty(expected: Expectation, shown: Shown) -> str:
+    """Return the state of a device that had no medium: to show its old image is in neither."""
     as_before = expected.old_tops == expected.new_tops and expected.mirrored_onto is None
-    return "new" if as_before else "old"
+    if shown.top is None:
+        return "new" if as_before else "old"
+    return "new" if not as_before and state_of(expected, shown) == "new" else "neither"
 
 
 def members(evidence: Evidence) -> tuple[str, ...]:
