@@ -1,7 +1,8 @@
 """A new, empty image: header, refcount table, refcount blocks and L1 table, in as few writes as possible.
 
-The header is written last: until then the file is not an image of any format, so what a crash leaves is
-refused by name instead of being half an image.
+The header is written last: until then the file is not an image of any format, so what a killed process
+leaves is refused by name instead of being half an image.  Nothing is flushed in between: after a power cut
+the header may be there and the refcounts not, in one torn write or without the write of the tables.
 """
 
 from array import array
