@@ -3,6 +3,7 @@
     freeze.as-posted.careful/group-snapshot-2/eio@17
     contestant               use case, devices   fault
 
+Where some task steps out of turn (`interleaving.order`), the order follows: `…/eio@17/g-2@31,o@40`.
 A world other than the standard one is named by its digest: `group-snapshot-2~3fa9c1d0`.
 """
 
@@ -15,6 +16,7 @@ import attrs
 from blockops.errors import InvalidRequest
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
+from blockops.lab.interleaving.order import USUAL, Order, parse_order
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, Expectation, UseCase
@@ -23,12 +25,13 @@ from blockops.management.wish import Wish
 
 @attrs.frozen
 class Case:
-    """Who does what in which world, and what breaks."""
+    """Who does what in which world, what breaks, and who steps out of turn."""
 
     contestant: Contestant
     use_case: UseCase
     world: World
     fault: Fault
+    order: Order = USUAL
 
     @property
     def setting(self) -> str:
@@ -38,7 +41,8 @@ class Case:
     @property
     def id(self) -> str:
         """The printable name that alone replays the case."""
-        return f"{self.contestant.id}/{self.setting}/{self.fault}"
+        order = f"/{self.order}" if self.order.departures else ""
+        return f"{self.contestant.id}/{self.setting}/{self.fault}{order}"
 
     @functools.cached_property
     def wish(self) -> Wish:
@@ -59,8 +63,11 @@ def replay_command(case_id: str) -> str:
 def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping[str, World]) -> Case:
     """Return the case with this id; raises `InvalidRequest` with a sentence that names the wrong part."""
     parts = text.split("/")
-    if len(parts) != 3:
-        raise InvalidRequest(f"case '{text}'", "it must read CONTESTANT/USE-CASE-DEVICES/FAULT")
+    if len(parts) not in (3, 4):
+        raise InvalidRequest(f"case '{text}'", "it must read CONTESTANT/USE-CASE-DEVICES/FAULT[/ORDER]")
+    order = parse_order(parts[3]) if len(parts) == 4 else USUAL
+    if order is None:
+        raise InvalidRequest(f"case '{text}'", f"'{parts[3]}' is no order of steps, such as g-2@31,o@40")
     contestant = contestants.get(parts[0])
     if contestant is None:
         raise InvalidRequest(f"case '{text}'", f"no contestant is called '{parts[0]}'")
@@ -68,7 +75,7 @@ def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping
     if isinstance(program := contestant.program(use_case.id), Inexpressible):
         raise InvalidRequest(f"case '{text}'", f"{use_case.id} is inexpressible: {program.reason}")
     try:
-        return Case(contestant, use_case, world, parse_fault(parts[2]))
+        return Case(contestant, use_case, world, parse_fault(parts[2]), order)
     except ValueError as error:
         raise InvalidRequest(f"case '{text}'", str(error)) from None
 

@@ -15,12 +15,12 @@ from collections.abc import Hashable, Iterator, Sequence
 import attrs
 
 from blockops.lab.case import Case
-from blockops.lab.execution import Execution
 from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.fault import Fault, HostOperation, Recording
 from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.faults.power import LYING, POWER, PowerLoss
+from blockops.lab.interleaving.ordered import execution_of
 from blockops.lab.pairs import pairs, pairs_after
 from blockops.lab.power.cutting import is_cut, power_faults
 
@@ -62,7 +62,7 @@ def record(setting: Case) -> Recording:
 
 def record_once(setting: Case) -> Recording:
     """Run a setting without a fault; for one that was recorded twice before."""
-    execution = Execution(attrs.evolve(setting, fault=NoFault()), recording=True)
+    execution = execution_of(attrs.evolve(setting, fault=NoFault()), recording=True)
     execution.go()
     return Recording(
         tuple(execution.clock.operations),

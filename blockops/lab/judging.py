@@ -24,7 +24,6 @@ import attrs
 
 from blockops.lab.case import Case
 from blockops.lab.evidence import Crossroads, Evidence
-from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault, Span
@@ -32,6 +31,7 @@ from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, ONE_FILE
 from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
+from blockops.lab.interleaving.ordered import execution_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.scenario import seen_in
@@ -73,7 +73,7 @@ class Judged:
 
 def evidence_of(case: Case, known: Container[Place] = ()) -> Evidence:
     """Run one case and return what is known of it; raises `Foregone` where *known* has it already."""
-    execution = Execution(case, known=known)
+    execution = execution_of(case, known)
     try:
         execution.go()
     except Foregone:

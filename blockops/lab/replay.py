@@ -9,10 +9,10 @@ from blockops.errors import InvalidRequest
 from blockops.host.memory import MemoryDisk
 from blockops.lab.case import Case, parse_case
 from blockops.lab.evidence import Evidence
-from blockops.lab.execution import Execution
 from blockops.lab.exploring import is_met, record
 from blockops.lab.faults import GROUPS
 from blockops.lab.gathering import gather
+from blockops.lab.interleaving.ordered import OrderedExecution
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.naming import fault_point
@@ -38,7 +38,7 @@ class Replayed:
 
 
 @attrs.define(eq=False)
-class _Watched(Execution):
+class _Watched(OrderedExecution):
     """An execution that keeps what was on the disk when the hypervisor was killed."""
 
     crashed: MemoryDisk | None = None
@@ -71,9 +71,14 @@ def _refuse_what_never_strikes(case: Case) -> None:
 
 
 def watch(case: Case) -> Replayed:
-    """Run *case* and return what a reader needs to follow it."""
+    """Run *case* and return what a reader needs to follow it.
+
+    Raises `InvalidRequest` where somebody cannot step out of turn as its order says.
+    """
     execution = _Watched(case, watched=True)
     execution.go()
+    if execution.departures < len(case.order.departures):
+        raise InvalidRequest(f"case '{case.id}'", f"in the order {case.order} somebody cannot take a step")
     evidence = gather(execution)
     return Replayed(
         case.id,

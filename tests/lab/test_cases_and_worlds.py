@@ -53,7 +53,8 @@ RIGHT = "freeze.as-posted.careful/group-snapshot-2/eio@17"
     [
         ("", "must read CONTESTANT/USE-CASE-DEVICES/FAULT"),
         ("a/b", "must read CONTESTANT/USE-CASE-DEVICES/FAULT"),
-        (f"{RIGHT}/more", "must read CONTESTANT/USE-CASE-DEVICES/FAULT"),
+        (f"{RIGHT}/more", "'more' is no order of steps"),
+        (f"{RIGHT}/o@3/more", "must read CONTESTANT/USE-CASE-DEVICES/FAULT"),
         ("nobody.as-posted.careful/group-snapshot-2/eio@17", "no contestant is called"),
         ("freeze.as-posted/group-snapshot-2/eio@17", "no contestant is called"),
         ("freeze.as-posted.careful/snapshot-2/eio@17", "no use case is called 'snapshot'"),
