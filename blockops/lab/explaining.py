@@ -66,10 +66,11 @@ class Breach:
 class Explanation:
     """A case in values: what was wanted, what struck, what was said, what is there, what broke.
 
-    *killed*: the hypervisor was, and was restarted on what management's recovery had left; *ending* and
-    *failure*: how management ended, and with which error; *created*, *removed*: files that are new and
-    those that are gone, management's own left out; *verdicts*: by law.  *undecided*: the law *recoverable*
-    is held by this case alone, and has its last word over all cases that look alike.
+    *killed*: the hypervisor was, and was restarted on what management's recovery had left; *power_lost*: by a
+    power cut of the whole host; *ending* and *failure*: how management ended, and with which error;
+    *created*, *removed*: files that are new and those that are gone, management's own left out;
+    *verdicts*: by law.  *undecided*: the law *recoverable* is held by this case alone, and has its last word
+    over all cases that look alike.
     """
 
     case: str
@@ -77,6 +78,7 @@ class Explanation:
     wanted: str
     fault: str
     killed: bool
+    power_lost: bool
     sent: tuple[Sent, ...]
     ending: str
     failure: str
@@ -99,6 +101,7 @@ def explained(replayed: Replayed) -> Explanation:
         wanted=evidence.case.use_case.wants,
         fault=replayed.fault_point,
         killed=evidence.killed,
+        power_lost=evidence.power_lost,
         sent=tuple(map(_sent, evidence.exchanges)),
         ending=evidence.ending.value,
         failure=evidence.failure,

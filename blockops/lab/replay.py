@@ -25,7 +25,7 @@ from blockops.management.contestant import Contestant
 class Replayed:
     """A case once more: what happened, what each law says of it, what the fault hit, all that is known.
 
-    *crashed*: where the hypervisor was killed, what was on the disk then.
+    *crashed*: where the hypervisor was killed, what was on the disk then, or what a power cut left of it.
     """
 
     case: str
@@ -79,6 +79,8 @@ def watch(case: Case) -> Replayed:
     execution.go()
     if execution.departures < len(case.order.departures):
         raise InvalidRequest(f"case '{case.id}'", f"in the order {case.order} somebody cannot take a step")
+    # Of a power cut less survives than there was when it ended the hypervisor.
+    crashed = execution.disk.fork() if execution.evidence.power_lost else execution.crashed
     evidence = gather(execution)
     return Replayed(
         case.id,
@@ -87,7 +89,7 @@ def watch(case: Case) -> Replayed:
         _fault_point(case, evidence),
         evidence,
         evidence.broken,
-        execution.crashed,
+        crashed,
     )
 
 

@@ -27,10 +27,8 @@ def _story(one: Explanation) -> Iterator[str]:
         yield "Management sent no command."
     yield f"Management {one.ending}{': ' if one.failure else ''}{one.failure}."
     if one.killed:
-        yield (
-            "The hypervisor was killed; what follows is seen after management's recovery, in a restart on "
-            "what its books name."
-        )
+        end = "The power was lost" if one.power_lost else "The hypervisor was killed"
+        yield f"{end}; what follows is seen after management's recovery, in a restart on what its books name."
 
 
 def _message(sent: Sent) -> str:

@@ -1,7 +1,7 @@
 """`blockops replay --keep DIR`: what a case leaves on the disk, as real files in a folder of their own.
 
     DIR/images      of a case in which the hypervisor lived: what its end left, all written out
-    DIR/crashed     of one in which it was killed: what the kill left, before anybody recovered
+    DIR/crashed     of one in which it was killed: what the kill or power cut left, unrecovered
     DIR/recovered   the same after management's recovery and the restart
 
 The folder must be new or empty, and is tried before the case is run.

@@ -132,3 +132,12 @@ def test_where_the_disk_is_full_nothing_half_written_is_left(tmp_path: Path) -> 
     done = run("replay", LIVED, "--keep", tmp_path / "new", preexec_fn=no_large_files)
     assert_refused(done, 5, tmp_path / "new", "cannot be written")
     assert files_in(tmp_path) == []
+
+
+def test_of_a_power_cut_there_is_what_survived_it() -> None:
+    lost = watch(case("freeze.as-posted.careful/group-snapshot-2/power-P1@60"))
+    assert lost.evidence.power_lost
+    assert lost.crashed is not None
+    created = {name for name in lost.evidence.digests_after if name not in lost.evidence.digests_before}
+    assert all(lost.crashed.exists(name) for name in created)
+    assert not any(name.endswith(".new") for name in lost.crashed.names("/vm"))  # was never synced
