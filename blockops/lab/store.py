@@ -136,7 +136,8 @@ class Store:
             connection.execute("UPDATE run SET report = ?, started = ?, seconds = ? WHERE id = ?", about)
             if ended:
                 connection.execute(
-                    "UPDATE run SET ended = (SELECT ifnull(max(ended), 0) + 1 FROM run) WHERE id = ?",
+                    "UPDATE run SET ended = (SELECT ifnull(max(ended), 0) + 1 FROM run) "
+                    "WHERE id = ? AND (ended IS NULL OR ended < (SELECT max(ended) FROM run))",
                     (self._run,),
                 )
                 _remove_runs(

@@ -1,5 +1,6 @@
 """What was found is stored when it comes, and comes back as it was; a file that will not do is refused."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -90,6 +91,12 @@ def test_what_ended_stays_with_its_report_and_the_last_to_end_is_told_first(tmp_
     with open_store(path, RunKey("third", "code")) as store:
         assert store.told is None
         assert store.begun
+    for key, number in ((KEY, 2), (other, 3), (other, 3)):  # told again it is the last, and stays that
+        with open_store(path, key) as store:
+            store.keep_report("again", timing, ended=True)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            question = "SELECT max(ended) FROM run"
+            assert connection.execute(question).fetchone() == (number,)
 
 
 def test_what_other_code_ended_goes_when_the_same_settings_come_to_their_end_again(tmp_path: Path) -> None:
