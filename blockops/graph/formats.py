@@ -159,18 +159,16 @@ class NewImage:
 
 
 def create_image(folder: HostFolder, new: NewImage, *, durable: bool) -> None:
-    """Create an image file; *durable* also flushes it.  An error may leave a partial file behind."""
+    """Create an image file; *durable*: on the disk, too.  An error may leave a partial file behind."""
     known_format(new.format)
     file = folder.create(new.filename, replace=new.replace)
     try:
-        _write_new(file, new)
-        if durable:
-            file.flush()
+        _write_new(file, new, durable)
     finally:
         file.close()
 
 
-def _write_new(file: HostFile, new: NewImage) -> None:
+def _write_new(file: HostFile, new: NewImage, durable: bool) -> None:
     if new.format == "raw":
         replaced = file.size() > 0  # only a volume has old bytes
         file.truncate(new.size)
@@ -178,6 +176,8 @@ def _write_new(file: HostFile, new: NewImage) -> None:
             raise InvalidRequest(file.path, f"a raw image of {new.size} bytes cannot lie on {file.size()}")
         if replaced:
             wipe(file, new.size)
+        if durable:
+            file.flush()
         return
     create_qcow2(
         file,
@@ -185,4 +185,5 @@ def _write_new(file: HostFile, new: NewImage) -> None:
         cluster_size=new.cluster_size,
         backing_file=new.backing_file,
         backing_format=new.backing_format,
+        durable=durable,
     )

@@ -1,8 +1,8 @@
 """A new, empty image: header, refcount table, refcount blocks and L1 table, in as few writes as possible.
 
 The header is written last: until then the file is not an image of any format, so what a killed process
-leaves is refused by name instead of being half an image.  Nothing is flushed in between: after a power cut
-the header may be there and the refcounts not, in one torn write or without the write of the tables.
+leaves is refused by name instead of being half an image.  So is what a power cut leaves, where the image is
+to be durable: then all else is flushed before the first sector of the header is written.
 """
 
 from array import array
@@ -35,10 +35,13 @@ def create(
     version: int = 3,
     backing_file: str | None = None,
     backing_format: str | None = None,
+    durable: bool = False,
 ) -> None:
-    """Make the open *file* an image of *size* bytes (rounded up to sectors); nothing is flushed.
+    """Make the open *file* an image of *size* bytes (rounded up to sectors).
 
-    It is empty or a volume, whose old bytes are overwritten where the image says something.
+    It is empty or a volume, whose old bytes are overwritten where the image says something.  *durable*: all
+    of it is on the disk afterwards, and at no time the header without its tables; else nothing is flushed,
+    and a power cut may leave the header alone.
 
     Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
     """
@@ -55,12 +58,24 @@ def create(
         extensions=() if backing_format is None else (backing_format_extension(backing_format),),
         backing_file=backing_file,
     )
-    pieces = _joined(((0, encode(header)), *layout.tables))
+    encoded = encode(header)
     # Everything that is not written, the L1 table above all, reads as zeros.
     file.truncate(layout.end)
     if file.size() > layout.end:
         wipe(file, layout.end)
-    for offset, data in reversed(pieces):
+    if not durable:
+        _write(file, ((0, encoded), *layout.tables))
+        return
+    beyond = ((SECTOR, encoded[SECTOR:]),) if len(encoded) > SECTOR else ()
+    _write(file, (*beyond, *layout.tables))
+    file.flush()
+    _write(file, ((0, encoded[:SECTOR]),))
+    file.flush()
+
+
+def _write(file: HostFile, pieces: tuple[tuple[int, bytes], ...]) -> None:
+    """Write ascending *pieces*, the first one last."""
+    for offset, data in reversed(_joined(pieces)):
         write_fully(file, offset, data)
 
 

@@ -11,8 +11,8 @@ from blockops.lab.results import Claim
 from blockops.lab.workers import own_workers
 from blockops.report.terminal import print_claims
 from proposals.catalogue import contestants
-from proposals.claims.page import answers
 from proposals.cli import choice, screen
+from proposals.cli.answering import answers
 
 HELP = """Put the wiki page's claims to the test and print what comes out.
 

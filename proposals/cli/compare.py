@@ -22,8 +22,8 @@ from blockops.lab.workers import own_workers
 from blockops.report.summary import summarise
 from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
-from proposals.claims.page import answers
 from proposals.cli import choice, screen
+from proposals.cli.answering import answers
 from proposals.cli.earlier import compared, earlier_run
 from proposals.cli.exits import Exit, Unusable
 from proposals.cli.folder import output_folder
@@ -103,7 +103,7 @@ Examples:
     callback=choice.known_scenarios,
     metavar="NAME",
     multiple=True,
-    help="Only this scenario from the wild, with its use case and its faults.",
+    help="Only this scenario from the wild, or all of a class (F1), with its use case and its faults.",
 )
 @click.option(
     "--full", is_flag=True, help="Judge every case also where the default run samples; takes hours."

@@ -10,7 +10,8 @@ from blockops.lab.results import Answer, Claim
 from blockops.lab.workers import own_workers
 from proposals.catalogue import contestants
 from proposals.claims.claim import Found, answer
-from proposals.claims.page import CLAIMS, answers
+from proposals.claims.page import CLAIMS
+from proposals.cli.answering import answers
 from tests.claims.paper import PAGE, found, table
 
 

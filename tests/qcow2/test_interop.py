@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,7 @@ def test_the_real_tool_finds_our_chains_clean_and_equal(
     names: list[str] = []
     for sectors, work in layers:
         size = sectors * 512
-        below = {"backing_file": names[-1], "backing_format": "qcow2"} if names else {}
+        below: dict[str, Any] = {"backing_file": names[-1], "backing_format": "qcow2"} if names else {}
         names.append(f"{len(names)}.qcow2")
         file = folder.create(names[-1], replace=True)
         create(file, size=size, cluster_size=cluster_size, version=version, **below)
