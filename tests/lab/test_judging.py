@@ -13,7 +13,7 @@ from blockops.lab.faults.kinds import KINDS_OF, Kind
 from blockops.lab.injected import Asked, InjectedError
 from blockops.lab.judging import Judged, Judging, judged
 from blockops.lab.results import Verdict
-from blockops.qcow2 import durable
+from blockops.qcow2 import create, durable
 from tests.lab.cases import case
 
 SETTINGS = (
@@ -117,7 +117,8 @@ def test_a_short_transfer_that_is_made_good_at_once_is_run_no_further_where_that
 
 def test_a_short_transfer_that_nobody_completes_is_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: a write that was done by half is taken for done."""
-    monkeypatch.setattr(durable, "write_fully", lambda file, offset, data: file.write(offset, data))
+    for module in (durable, create):
+        monkeypatch.setattr(module, "write_fully", lambda file, offset, data: file.write(offset, data))
     start = case("freeze.hardened.careful/group-snapshot-2/no-fault")
     recording = record(start)
     judging = Judging(start, space(start, recording, None, complete=True))

@@ -33,7 +33,7 @@ IDS = (
     "group-snapshot.as-posted.naive/group-snapshot-2/enospc+@7",
     "drive-migrate.hardened.careful/migrate-many-2/no-fault",
     "transaction.hardened.naive/switch-many-2/kill@step-40",
-    "transaction.as-posted.careful/migrate-one-1/torn@42",
+    "transaction.as-posted.careful/migrate-one-1/torn@46",
     "freeze.as-posted.careful/give-up-2/manager-dies@9",
     "freeze.hardened.naive/retry-2/guest-lags@6",
     "stop-cont.as-posted.careful/group-snapshot-3/occupied@d1",
