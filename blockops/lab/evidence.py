@@ -152,10 +152,11 @@ class Evidence:
     *booked* which image the books name for each device where management has recovered.
     *switching* is what `note_switches` remembers.  *loose* are the devices whose guest was not held back all
     the while from the first switch of a device to the last.  *books* are the images, by device, that
-    management's configuration named when the case had come to rest.  *power_lost*: the hypervisor was not
-    just killed, the whole host lost its power, and management's process went with it; *kept* is then what
-    a fresh process reads, before anybody recovers, of the image that each device was last switched to with
-    success.
+    management's configuration named when the case had come to rest.  *noted*: there were notes when
+    management died last; *manager_steps* counts the steps of all its processes.  *power_lost*: the hypervisor
+    was not just killed, the whole host lost its power, and management's process went with it; *kept* is then
+    what a fresh process reads, before anybody recovers, of the image that each device was last switched to
+    with success.
     """
 
     case: Case
@@ -199,6 +200,8 @@ class Evidence:
     loose: set[int] = attrs.field(factory=set)
     switching: tuple[tuple[str | None, ...], set[int] | None] | None = None
     books: Mapping[str, str] = attrs.field(factory=dict)
+    noted: bool = False
+    manager_steps: int = 0
     power_lost: bool = False
     kept: Mapping[int, Shown] = attrs.field(factory=dict)
     _cut: dict[int, tuple[int, list[Piece]]] = attrs.field(factory=dict)

@@ -113,8 +113,7 @@ class Execution:
             for phase in (self._before, self._operation, self._after):
                 phase()
         self.case.fault.relent(self)
-        self.clock.running = False
-        self.clock.actor = "management"
+        self.clock.running, self.clock.actor = False, "management"
         self.clock.disarm()
         self.evidence.hits, self.evidence.way = tuple(self.clock.hits), tuple(self.clock.way)
         self.evidence.troubles, self.evidence.asked = self.clock.troubles, self.clock.asked
@@ -376,7 +375,8 @@ class Execution:
             self._switchboard.awaited.answer = Lost()
         self._switchboard.hang_up()
         folder, notes = MemoryFolder(self.disk), f"{MANAGEMENT}/notes.json"
-        if self.case.fault.forgets_notes and folder.exists(notes):
+        self.evidence.noted = folder.exists(notes)
+        if self.case.fault.forgets_notes and self.evidence.noted:
             folder.unlink(notes)
         self.say("management", "a new process recovers")
         self._management = self.case.contestant.recover(self.desk(), self.case.wish)

@@ -10,7 +10,7 @@ are asked for.
 """
 
 import functools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -20,7 +20,9 @@ from blockops.lab.faults.fault import Fault, HostOperation, Recording
 from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.faults.power import LYING, POWER, PowerLoss
+from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.interleaving.ordered import execution_of
+from blockops.lab.moments import Noting
 from blockops.lab.pairs import pairs, pairs_after
 from blockops.lab.power.cutting import is_cut, power_faults
 
@@ -30,17 +32,20 @@ class Space:
     """The faults of one setting.  *points* counts the host operations that are broken.
 
     *moments* numbers, for each step that a kill may come before, what the kill leaves behind: equal
-    numbers, equal remains.
+    numbers, equal remains.  *at_operations* does so for operations that a kill may come before.
     """
 
     faults: tuple[Fault, ...]
     points: int
     all_points: int
     moments: tuple[int, ...] = ()
+    at_operations: Mapping[int, int] = attrs.field(factory=dict)
 
-    def moment_of(self, step: int) -> int:
-        """Return the number of what a kill before *step* leaves behind; its own where no moment is known."""
-        return self.moments[step - 1] if self.moments else step
+    def moment_of(self, fault: Fault) -> int | None:
+        """Return the number of what a kill leaves behind; None for other faults, or where it is not known."""
+        if fault.kill_step is not None:
+            return self.moments[fault.kill_step - 1] if self.moments else None
+        return self.at_operations.get(fault.number) if isinstance(fault, KilledAtOperation) else None
 
     @property
     def truncated(self) -> bool:
@@ -62,7 +67,8 @@ def record(setting: Case) -> Recording:
 
 def record_once(setting: Case) -> Recording:
     """Run a setting without a fault; for one that was recorded twice before."""
-    execution = execution_of(attrs.evolve(setting, fault=NoFault()), recording=True)
+    noting = Noting()
+    execution = execution_of(attrs.evolve(setting, fault=noting), recording=True)
     execution.go()
     return Recording(
         tuple(execution.clock.operations),
@@ -72,6 +78,7 @@ def record_once(setting: Case) -> Recording:
         len(execution.evidence.exchanges),
         tuple(execution.moments),
         tuple(execution.jobs),
+        tuple(noting.moments),
     )
 
 
@@ -96,7 +103,7 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
         faults += tuple(pairs(setting, chosen))
     for group in sorted({POWER, LYING} & (groups or frozenset())):
         faults += tuple(power_faults(setting, group))
-    return Space(faults, len(chosen), len(operations), _numbered(recording))
+    return Space(faults, len(chosen), len(operations), *_numbered(recording))
 
 
 def _single_faults(
@@ -119,15 +126,19 @@ def is_met(case: Case, recording: Recording) -> bool:
     return not before or case.fault in pairs_after(case, before[0])
 
 
-def _numbered(recording: Recording) -> tuple[int, ...]:
-    """Number the moments of the recorded run by step; a kill strikes at the first moment from its step on."""
+def _numbered(recording: Recording) -> tuple[tuple[int, ...], dict[int, int]]:
+    """Number the moments of the recorded run, by step and by operation.
+
+    A kill before a step strikes at the first moment from that step on.
+    """
     numbers: dict[Hashable, int] = {}
     by_step = {step: numbers.setdefault(moment, len(numbers)) for step, moment in reversed(recording.moments)}
     found, following = [], -1
     for step in range(recording.steps, 0, -1):
         following = by_step.get(step, following)
         found.append(following)
-    return tuple(reversed(found))
+    by_operation = {at: numbers.setdefault(moment, len(numbers)) for at, moment in recording.at_operations}
+    return tuple(reversed(found)), by_operation
 
 
 def at_the_edge(setting: Case, operations: Sequence[HostOperation]) -> frozenset[int]:

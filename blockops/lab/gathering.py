@@ -34,7 +34,7 @@ from blockops.steps import Steps, run
 def gather(execution: Execution) -> Evidence:
     """Fill in the evidence of a case that has come to rest, and return it."""
     evidence = execution.evidence
-    evidence.books = _books(execution)
+    evidence.books, evidence.manager_steps = _books(execution), execution.manager_steps
     hypervisor = execution.hypervisor or _restarted(execution)
     evidence.live = hypervisor.shown(execution.case.world.size)
     evidence.rest = hypervisor.rest()

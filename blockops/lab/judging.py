@@ -12,7 +12,9 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
 * two short transfers, each made good by the next operation, that fell between the same commands
   (`foregone`): from there on both runs are the one without a fault;
 * two kills between which nothing reached the disk, nothing was promised to the guest and nothing was
-  said to management leave the same behind (`execution.Moment`).
+  said to management leave the same behind (`moments`);
+* a manager that forgets its notes is the one that restarts with them, where there were none; and one that
+  is to die again is the one that dies once, where its recovery has ended by then.
 
 Equal cases are counted as cases, and how many were answered this way is counted, too.
 """
@@ -28,6 +30,7 @@ from blockops.lab.exploring import Space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault, Span
 from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, ONE_FILE, Kind, scope_of
+from blockops.lab.faults.management import ManagerForgets, ManagerRestarts
 from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
@@ -44,8 +47,8 @@ class Judged:
     *seen*: what the oracles of scenarios say of it or, where it was not run, of the case that it equals.
     *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
     the last of its troubles (`faults.host.Trouble`), *operation* is what that struck first;
-    *asked*, *way* and *made_good* are as in `Evidence`; *equal*: the case was not run to its end, because it
-    equals another that was.
+    *asked*, *way*, *made_good*, *noted* and *manager_steps* are as in `Evidence`; *equal*: the case was not
+    run to its end, because it equals another that was.
     """
 
     case: str
@@ -62,6 +65,8 @@ class Judged:
     crossroads: Crossroads | None = None
     made_good: Place | None = None
     seen: dict[str, Judgement] = attrs.field(factory=dict)
+    noted: bool = False
+    manager_steps: int = 0
 
     def lasted(self, fault: Fault) -> bool:
         """Whether *fault*, which broke this case, went on to strike after it had struck once."""
@@ -91,7 +96,15 @@ def judged(case: Case, known: Container[Place] = ()) -> Judged:
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
     broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
     if not evidence.troubles:
-        return Judged(case.id, judgements, broken, crossroads=evidence.crossroads, seen=seen)
+        return Judged(
+            case.id,
+            judgements,
+            broken,
+            crossroads=evidence.crossroads,
+            seen=seen,
+            noted=evidence.noted,
+            manager_steps=evidence.manager_steps,
+        )
     struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)
@@ -127,6 +140,7 @@ class Judging:
     setting: Case
     space: Space
     _kills: dict[int, Judged] = attrs.field(factory=dict)
+    _restarts: dict[int, Judged] = attrs.field(factory=dict)
     _made_good: dict[Place, Judged] = attrs.field(factory=dict)
     _point: _Point | None = None
     _there: dict[tuple[bool, Span], _Kinds] = attrs.field(factory=dict)
@@ -151,12 +165,28 @@ class Judging:
         return found
 
     def _known(self, fault: Fault) -> Judged | None:
-        if fault.kill_step is not None:
-            return self._kills.get(self.space.moment_of(fault.kill_step))
-        if not fault.host_faults or _point_of(fault) != self._point:
+        moment = self.space.moment_of(fault)
+        if moment is not None:
+            return self._kills.get(moment)
+        if not fault.host_faults:
+            return self._with_one_restart(fault)
+        if _point_of(fault) != self._point:
             return None
         last = fault.host_faults[-1]
         return self._with_other_span(last) or self._with_other_errno(last) or self._before_effect(last)
+
+    def _with_one_restart(self, fault: Fault) -> Judged | None:
+        """Return what came of the restart with notes and no second death, if that makes no difference."""
+        match fault:
+            case ManagerForgets(step=step):
+                once = self._restarts.get(step)
+                return None if once is None or once.noted else once
+            case ManagerRestarts(step=step, again=int(again)):
+                once = self._restarts.get(step)
+                # One step more than it took: it might have died waiting.
+                return None if once is None or step + again <= once.manager_steps else once
+            case _:
+                return None
 
     def _with_other_span(self, fault: HostFault) -> Judged | None:
         """Return what came of the same failure in another span, if this one would meet no more or less."""
@@ -193,8 +223,11 @@ class Judging:
         return self._there.setdefault((fault.applied, span), {})
 
     def _remember(self, fault: Fault, found: Judged) -> None:
-        if fault.kill_step is not None:
-            self._kills.setdefault(self.space.moment_of(fault.kill_step), found)
+        moment = self.space.moment_of(fault)
+        if moment is not None:
+            self._kills.setdefault(moment, found)
+        if isinstance(fault, ManagerRestarts) and fault.again is None:
+            self._restarts[fault.step] = found
         if fault.host_faults:
             if _point_of(fault) != self._point:
                 self._point = _point_of(fault)

@@ -37,7 +37,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(odd=4_000, others=4_000, worlds=1_500, variants=3_000, pairs=2_000, inner=False)
+DEFAULT = Policy(odd=3_000, others=3_000, worlds=1_500, variants=2_000, pairs=1_500, inner=False)
 FULL = Policy()
 
 

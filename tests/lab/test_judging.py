@@ -22,20 +22,23 @@ SETTINGS = (
     "transaction.hardened.careful/group-snapshot-2",
     "freeze.hardened.naive/group-snapshot-2",
 )
-GROUPS = frozenset({"eio", "edquot", "emfile", "enospc", "enoent", "torn", "dropped", "kill"})
+HOST = frozenset({"eio", "edquot", "emfile", "enospc", "enoent", "torn", "dropped"})
+PROCESSES = frozenset({"kill", "manager-restarts", "manager-forgets"})
 
 
+@pytest.mark.parametrize("groups", [HOST, PROCESSES], ids=["host", "processes"])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_cases_that_are_not_run_are_judged_as_if_they_had_been(name: str) -> None:
+def test_cases_that_are_not_run_are_judged_as_if_they_had_been(name: str, groups: frozenset[str]) -> None:
     start = case(f"{name}/no-fault")
-    found = space(start, record(start), GROUPS, complete=True)
+    found = space(start, record(start), groups, complete=True)
     judging, answered = Judging(start, found), []
     for fault in found.faults:
         one = judging.judge(fault)
         if one.equal:
             answered.append((fault, one))
     assert len(answered) > 50
-    for fault, one in answered[:: max(1, len(answered) // 15)]:
+    assert {fault.group for fault, _ in answered} >= groups & PROCESSES
+    for fault, one in answered[:: max(1, len(answered) // 25)]:
         really = judged(attrs.evolve(start, fault=fault))
         assert one.case == really.case
         assert verdicts(one) == verdicts(really)

@@ -161,7 +161,8 @@ class Recording:
 
     *steps* are all that a kill may come before, *manager_steps* those of management, *operation_steps*
     those of management and its commands together; *commands* is how many management sent.  *moments* say
-    what a kill before a step leaves behind: equal moments, equal remains.  *jobs* has, for each step of the
+    what a kill before a step leaves behind, *at_operations* what one before an operation that changes the
+    disk does: equal moments, equal remains.  *jobs* has, for each step of the
     operation after which a device has a job, that step and the device.
     """
 
@@ -172,6 +173,7 @@ class Recording:
     commands: int
     moments: tuple[tuple[int, Hashable], ...]
     jobs: tuple[tuple[int, str], ...] = ()
+    at_operations: tuple[tuple[int, Hashable], ...] = ()
 
 
 Lister = Callable[["Case", Recording, Sequence[HostOperation]], Iterator[Fault]]
