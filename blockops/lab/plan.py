@@ -91,7 +91,7 @@ class Depth(enum.Enum):
     OTHERS = "with other numbers of devices"
     WORLDS = "in further worlds"
     PAIRS = "pairs of host faults"
-    VARIANTS = "host faults in other spans, and the guest at another pace"
+    VARIANTS = "host faults in other spans, second deaths of management, and the guest at another pace"
 
     @property
     def besides(self) -> str:

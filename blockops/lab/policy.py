@@ -1,8 +1,8 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
     use case with two devices                  every single fault: of the host's once (before its effect and
-                                               after it) and lastingly; a sample of what varies these
-                                               (`Fault.is_variant`) and of the pairs of host faults
+                                               after it) and every errno lastingly; a sample of what varies
+                                               these (`Fault.is_variant`) and of the pairs of host faults
     use case whose own number is another       a sample of the single faults, of all devices
     other numbers of devices, further worlds   each setting without a fault, and a sample of the single faults
                                                on the first and the last device
@@ -37,7 +37,7 @@ class Policy:
     inner: bool = True
 
 
-DEFAULT = Policy(odd=3_000, others=3_000, worlds=1_500, variants=2_000, pairs=1_500, inner=False)
+DEFAULT = Policy(odd=2_500, others=2_500, worlds=1_000, variants=2_000, pairs=1_500, inner=False)
 FULL = Policy()
 
 

@@ -24,6 +24,7 @@ from blockops.lab.faults.kinds import (
     AFTER_EFFECT,
     APPLIED_TO,
     KINDS_OF,
+    MERE_ERRNO,
     SAYS,
     Kind,
     kinds_that_apply,
@@ -74,8 +75,8 @@ class HostFault(Fault):
 
     @property
     def is_variant(self) -> bool:
-        lasting = self.span is Span.LASTING
-        return self.span is Span.CLEARED or (lasting and (self.applied or self.kind is Kind.SHORT))
+        mere = self.kind in MERE_ERRNO and not self.applied
+        return self.span is Span.CLEARED or (self.span is Span.LASTING and not mere)
 
     @property
     def lasts(self) -> bool:

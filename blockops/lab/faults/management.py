@@ -51,6 +51,10 @@ class ManagerRestarts(Fault):
     def __str__(self) -> str:
         return f"manager-restarts@{self.step}" + ("" if self.again is None else f"+{self.again}")
 
+    @property
+    def is_variant(self) -> bool:
+        return self.again is not None
+
     def kills_management(self, step: int) -> bool:
         return step == self.step or (self.again is not None and step == self.step + self.again + 1)
 
