@@ -1,11 +1,13 @@
 """What every test may use: Hypothesis profiles and the gate for real tools.
 
 A test that needs QEMU or a browser says so with `@pytest.mark.real_tool("qemu-img", …)` and asks the
-`real_tool` fixture for the program's path.  Where the program is absent the test is not run and the
+`real_tool` fixture for the program's path; one that needs an extra of ours names its library, "distributed".
+Where what it needs is absent the test is not run and the
 summary says what to install, one line a package; with CI=true in the environment it fails instead, so
 that a machine which should have the tool cannot quietly stop testing with it.
 """
 
+import importlib.util
 import os
 import shutil
 from collections import Counter
@@ -24,6 +26,9 @@ TOOLS: dict[str, tuple[tuple[str, ...], str]] = {
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }
 
+# Libraries that a test may ask for in the same way: the extra of ours that brings them.
+EXTRAS = {"distributed": "blockops[dask]"}
+
 NOT_RUN = pytest.StashKey[Counter[str]]()
 
 # No deadline: a slow machine is not a bug.  "ci" draws the same examples on every run.
@@ -36,7 +41,10 @@ hypothesis.settings.load_profile(
 
 
 def find_tool(name: str) -> str | None:
-    """Return the path of a real program of `TOOLS`, or None where it is not installed."""
+    """Return the path of a real program of `TOOLS`, or a library's; None where it is not installed."""
+    if name in EXTRAS:
+        found = importlib.util.find_spec(name)
+        return None if found is None else found.origin
     executables, _ = TOOLS[name]
     return next((path for path in map(shutil.which, executables) if path), None)
 
@@ -44,14 +52,20 @@ def find_tool(name: str) -> str | None:
 def tools_of(item: pytest.Item) -> list[str]:
     """Return the names of the real programs that a test says it needs."""
     names = [name for mark in item.iter_markers("real_tool") for name in mark.args]
-    if unknown := [name for name in names if name not in TOOLS]:
+    if unknown := [name for name in names if name not in {**TOOLS, **EXTRAS}]:
         raise pytest.UsageError(f"{item.nodeid}: no such real tool: {', '.join(unknown)}")
     return names
 
 
 def missing_packages(item: pytest.Item) -> list[str]:
-    """Return the Debian packages that a test's programs come from and that are not here, sorted."""
-    return sorted({TOOLS[name][1] for name in tools_of(item) if find_tool(name) is None})
+    """Return the packages that what a test needs comes from and that are not here, sorted."""
+    absent = [name for name in tools_of(item) if find_tool(name) is None]
+    return sorted({EXTRAS[name] if name in EXTRAS else TOOLS[name][1] for name in absent})
+
+
+def how_to_install(package: str) -> str:
+    """Return what brings a package of `TOOLS` or `EXTRAS` onto this machine."""
+    return f"pip install '{package}'" if package in EXTRAS.values() else f"Debian: apt-get install {package}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,7 +106,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for package, count in sorted(config.stash[NOT_RUN].items()):
-        terminalreporter.write_line(f"{count} not run: install {package} (Debian: apt-get install {package})")
+        terminalreporter.write_line(f"{count} not run: install {package} ({how_to_install(package)})")
 
 
 @pytest.fixture

@@ -27,6 +27,19 @@ def test_nothing_needed():
     pass
 """
 
+EXTRA = """
+import pytest
+
+@pytest.mark.real_tool("distributed")
+def test_cluster(real_tool):
+    assert real_tool("distributed")
+"""
+
+WITHOUT_IT = """
+import importlib.util
+importlib.util.find_spec = lambda name: None
+"""
+
 Outcome = tuple[int, str]
 
 
@@ -74,6 +87,20 @@ def test_present_tools_let_every_test_run_and_say_nothing(tmp_path: Path, ci: bo
     assert code == 0
     assert "4 passed" in output
     assert lines_about_tools(output) == []
+
+
+def test_an_extra_that_is_absent_is_said_like_a_tool_and_fails_in_ci(tmp_path: Path) -> None:
+    for ci, expected in ((False, pytest.ExitCode.NO_TESTS_COLLECTED), (True, pytest.ExitCode.TESTS_FAILED)):
+        folder = tmp_path / str(ci)
+        folder.mkdir()
+        code, output = run_gate(folder, tools=[], ci=ci, test=EXTRA + WITHOUT_IT)
+        assert code == expected
+        if ci:
+            assert "a real tool is missing: install blockops[dask]" in output
+        else:
+            assert lines_about_tools(output) == [
+                "1 not run: install blockops[dask] (pip install 'blockops[dask]')"
+            ]
 
 
 def test_a_tool_that_no_marker_names_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ keep       a case's images as real files
 listing    what there is         claims     the page's claims
 choice     from arguments to settings       screen     progress
 stored     what a run has found, kept       folder     where reports go
-earlier    the run to be compared with
+earlier    the run to be compared with        cluster    other machines' workers
 publishing what a run ends with             exits      how it ends
 """
 

@@ -7,6 +7,7 @@ All that can be refused is refused before the first case runs.
 """
 
 import time
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
 from proposals.cli import choice, screen
 from proposals.cli.answering import answers
+from proposals.cli.cluster import cluster
 from proposals.cli.earlier import compared, earlier_run
 from proposals.cli.exits import Exit, Unusable
 from proposals.cli.folder import output_folder
@@ -117,6 +119,11 @@ Examples:
     help="Folder for report.html, report.md and report.json.",
 )
 @click.option("--jobs", type=choice.Whole(1, 1024), help="Worker processes.  [default: one a core]")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of this dask.distributed scheduler judge; tcp://HOST:PORT.",
+)
 @click.option("--seed", type=choice.Whole(0), default=7, show_default=True, help="Decides what is sampled.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the summary.")
 @click.option(
@@ -131,7 +138,13 @@ Examples:
     help="Exit with code 1 where there are violations that the baseline does not have.",
 )
 def compare_command(
-    out: Path, as_json: bool, fresh: bool, baseline: Path | None, fail_on: str | None, **asked: object
+    out: Path,
+    as_json: bool,
+    fresh: bool,
+    baseline: Path | None,
+    fail_on: str | None,
+    dask: str | None,
+    **asked: object,
 ) -> Exit:
     """Compare what was asked for; return the exit code."""
     if fail_on and baseline is None:
@@ -139,8 +152,15 @@ def compare_command(
     settings = choice.made(asked)
     key = key_of(settings)
     earlier = earlier_run(baseline, key)
-    with output_folder(out) as folder, stored(folder.path, key, fresh) as store:
-        results, laws = (_run(settings, store), tuple(LAWS)) if store.told is None else told_again(store.told)
+    with (
+        cluster(dask, settings) as workers,
+        output_folder(out) as folder,
+        stored(folder.path, key, fresh) as store,
+    ):
+        if store.told is None:
+            results, laws = _run(settings, store, workers), tuple(LAWS)
+        else:
+            results, laws = told_again(store.told)
         results = compared(results, baseline, earlier)
         with undisturbed():
             summary = summarise(results, laws)
@@ -150,11 +170,11 @@ def compare_command(
     return verdict(results, fail_on_new=fail_on is not None)
 
 
-def _run(settings: Settings, store: Store) -> Results:
+def _run(settings: Settings, store: Store, workers: Executor | None) -> Results:
     """Run the comparison, watched, and add what only a clock can know."""
     started, begin = datetime.now(UTC), time.monotonic()
     with screen.watching(LAWS) as watcher:
-        results = compare(settings, contestants, watcher, store=store)
+        results = compare(settings, contestants, watcher, executor=workers, store=store)
     results = _with_claims(results, settings)
     seconds = round(time.monotonic() - begin, 3)
     return attrs.evolve(results, timing=Timing(started.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds))

@@ -41,6 +41,7 @@ DEPENDENCIES = {
     "rich": ("proposals/cli", "blockops/report/"),
     "jinja2": ("blockops/report/",),
     "hypothesis": ("blockops/lab/",),
+    "distributed": ("proposals/cli/cluster",),
 }
 
 

@@ -33,7 +33,11 @@ def pretend(how: str) -> Callable[..., Results]:
     """Return a lab that finds the fabricated results."""
 
     def compare(
-        settings: object, contestants: object, on_progress: Callable[[Progress], None], store: object
+        settings: object,
+        contestants: object,
+        on_progress: Callable[[Progress], None],
+        executor: object,
+        store: object,
     ) -> Results:
         found = attrs.evolve(results(), timing=None)
         try:
