@@ -43,15 +43,16 @@ def survey(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     case = case_of(roster, setting)
     recording = record(case) if scope.inner else record_once(case)
     everything = space(case, recording, scope.groups, complete=True)
-    groups = Counter(fault.group for fault in everything.faults if not fault.is_variant)
-    variants = Counter(fault.group for fault in everything.faults if fault.is_variant)
+    kinds = Counter((fault.group, fault.is_variant) for fault in everything.faults)
+    groups = {group: number for (group, varies), number in kinds.items() if not varies}
+    variants = {group: number for (group, varies), number in kinds.items() if varies}
     edge = {0} | at_the_edge(case, recording.operations)
     choice = {
         rank: fault for rank, fault in enumerate(everything.faults) if scope.inner or fault.armed_from in edge
     }
     leading = sum(1 for _ in leading_faults(recording.operations))
     lots = {} if scope.sample is None else draw(setting, choice, scope, scope.sample)
-    return Survey(dict(groups), dict(variants), everything.points, len(choice), leading, lots)
+    return Survey(groups, variants, everything.points, len(choice), leading, lots)
 
 
 def draw(setting: Setting, choice: Mapping[int, Fault], scope: Scope, wanted: int) -> dict[str, int]:

@@ -75,8 +75,9 @@ class HostFault(Fault):
 
     @property
     def is_variant(self) -> bool:
-        mere = self.kind in MERE_ERRNO and not self.applied
-        return self.span is Span.CLEARED or (self.span is Span.LASTING and not mere)
+        if self.span is not Span.LASTING:
+            return self.span is Span.CLEARED
+        return self.applied or self.kind not in MERE_ERRNO
 
     @property
     def lasts(self) -> bool:
