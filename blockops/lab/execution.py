@@ -37,6 +37,7 @@ from blockops.lab.moments import Moment, moment_of
 from blockops.lab.power.journal import PowerLost
 from blockops.lab.reading import digests, initial_devices
 from blockops.lab.results import Event
+from blockops.lab.rivals import Rival
 from blockops.lab.switching import note_switches
 from blockops.lab.timeline import Timeline
 from blockops.lab.world import MANAGEMENT, initial_disk
@@ -74,7 +75,8 @@ class Execution:
     jobs: list[tuple[int, str]] = attrs.field(factory=list)
     hypervisor: Hypervisor | None = attrs.field(init=False)
     _management: Steps[None] | None = None
-    _switchboard: Switchboard = attrs.field(init=False)
+    switchboard: Switchboard = attrs.field(init=False)
+    rival: Rival | None = None
     _in_doubt: bool = False
     _recovering: bool = False
     _mirrors: MirrorWatch = attrs.field(init=False)
@@ -87,21 +89,14 @@ class Execution:
         self._told = Timeline(self.case.fault, self.clock, self.watched)
         self.disk = initial_disk(self.case.world).fork()
         self.evidence = Evidence(self.case, History())
-        begun = initial_devices(self.case.world)
-        self.evidence.initial, self.evidence.sizes = zip(
-            *((one.data, one.size) for one in begun), strict=True
-        )
+        self.evidence.began_with(initial_devices(self.case.world))
+        images, say = self.case.world.images(), functools.partial(self.say, "guest")
         self.hypervisor = Hypervisor.start(
-            self.case,
-            self.disk,
-            self.clock,
-            self.case.world.images(),
-            self.evidence.history,
-            functools.partial(self.say, "guest"),
+            self.case, self.disk, self.clock, images, self.evidence.history, say
         )
         self._mirrors = MirrorWatch(self.hypervisor.machine.graph, self.evidence.mirrored, self.evidence.left)
         self._rotation = self.hypervisor.guest.rotation()
-        self._switchboard = Switchboard.of(self.hypervisor.connection)
+        self.switchboard = Switchboard.of(self.hypervisor.connection)
         self.case.fault.arrange(self)
         self.evidence.digests_before = digests(self.disk)
 
@@ -158,16 +153,16 @@ class Execution:
                 break
 
     def _busy(self) -> bool:
-        return self._management is not None or bool(self._switchboard.lines)
+        return self._management is not None or bool(self.switchboard.lines)
 
     # ------------------------------------------------------------------------------------- one step
 
     def _step_operation(self) -> None:
         """Let whoever has not had a turn for longest take a step, of those who can."""
-        if self._in_doubt and self.hypervisor is not None and self._switchboard.quiet:
+        if self._in_doubt and self.hypervisor is not None and self.switchboard.quiet:
             self._in_doubt = False
             self._look_around(self.hypervisor)
-        line = self._switchboard.turn(self._management_can_go_on())
+        line = self.switchboard.turn(self._management_can_go_on())
         if line is not None:
             self._step_line(line)
             note_switches(self.hypervisor, self.evidence)
@@ -178,7 +173,7 @@ class Execution:
         """Whether it waits for nothing, or a fault that does not wait for its command to end is due."""
         fault = self.case.fault
         due = fault.restarts_management and fault.kills_management(self.manager_steps + 1)
-        return self._management is not None and (due or self._switchboard.awaited is None)
+        return self._management is not None and (due or self.switchboard.awaited is None)
 
     def _step_line(self, line: Line) -> None:
         if not self._alive():
@@ -218,8 +213,8 @@ class Execution:
             self.kill()
             return True
         self._mirrors.look(self.evidence.history.time)
-        if self._switchboard.exchange is not None:
-            self._switchboard.exchange.leave_out(before, self.hypervisor.faces())
+        if self.switchboard.exchange is not None:
+            self.switchboard.exchange.leave_out(before, self.hypervisor.faces())
         if step is None:
             return False
         if step.waits_for is None:
@@ -305,7 +300,7 @@ class Execution:
         mishap = self.case.fault.befalls(len(self.evidence.exchanges))
         if mishap is not Mishap.NONE:
             self.say("fault", "the command ", command, ": ", mishap.value)
-        self._switchboard.carry(exchange, mishap)
+        self.switchboard.carry(exchange, mishap)
         self._in_doubt = self._in_doubt or mishap.silent
         yield Step(Phase.SEND, command)
         answer = Lost() if mishap.silent or exchange.answer is None else exchange.answer
@@ -319,7 +314,7 @@ class Execution:
         self.clock.running = True
 
     def _answered(self, line: Line, reply: Reply) -> None:
-        exchange = self._switchboard.ended(line)
+        exchange = self.switchboard.ended(line)
         self.clock.clear()
         if exchange is None or self.hypervisor is None:
             return
@@ -328,12 +323,16 @@ class Execution:
         exchange.after = self.hypervisor.faces()
         exchange.hits = tuple(h for h in self.clock.hits[exchange.first_hit :] if h.actor == "hypervisor")
 
+    def begin_rival(self) -> None:
+        """Let a second manager begin what management was asked for."""
+        self.rival = Rival.begin(self)
+
     def unplug(self, device: str, condition: Condition) -> None:
         """Take a device away from the living hypervisor, whatever goes on; *condition* says since when."""
         hypervisor = self.hypervisor
         if hypervisor is not None:
             number = hypervisor.names.index(device)
-            running = self._switchboard.exchange
+            running = self.switchboard.exchange
             hypervisor.unplug(device, None if running is None else running.tops[number])
             self.evidence.conditions[number] = condition
             self.say("fault", device, " is unplugged")
@@ -348,9 +347,9 @@ class Execution:
         self.evidence.tops, self.evidence.opened = hypervisor.tops(), hypervisor.opened()
         self.evidence.killed = True
         self.clock.dead = True
-        close_all([*(line.work for line in self._switchboard.lines), *(one.lane for one in self._rotation)])
+        close_all([*(line.work for line in self.switchboard.lines), *(one.lane for one in self._rotation)])
         hypervisor.folder.close_all()
-        self._switchboard, self._rotation = Switchboard(self._switchboard.server, None), []
+        self.switchboard, self._rotation = Switchboard(self.switchboard.server, None), []
 
     def _made_good(self, short: HostOperation) -> None:
         needed = self.hypervisor.read_paths() if self.hypervisor is not None else ()
@@ -363,7 +362,7 @@ class Execution:
         """End everything where it stands; nothing that this does is counted, and nothing breaks."""
         self.clock.running = False
         self.clock.disarm()
-        lines = (line.work for line in self._switchboard.lines)
+        lines = (line.work for line in self.switchboard.lines)
         close_all([self._management, *lines, *(one.lane for one in self._rotation)])
 
     def _bury_management(self) -> None:
@@ -371,9 +370,9 @@ class Execution:
         if not self.case.fault.restarts_management:
             self._ended(Ending.DIED, "")
             return
-        if self._switchboard.awaited is not None:
-            self._switchboard.awaited.answer = Lost()
-        self._switchboard.hang_up()
+        if self.switchboard.awaited is not None:
+            self.switchboard.awaited.answer = Lost()
+        self.switchboard.hang_up()
         folder, notes = MemoryFolder(self.disk), f"{MANAGEMENT}/notes.json"
         self.evidence.noted = folder.exists(notes)
         if self.case.fault.forgets_notes and self.evidence.noted:
@@ -386,7 +385,7 @@ class Execution:
     def _ended(self, ending: Ending, why: str) -> None:
         """Management is over, one way or another: its connection closes."""
         self._management = None
-        self._switchboard.hang_up()
+        self.switchboard.hang_up()
         self.evidence.ending, self.evidence.failure = ending, why
         self.say("management", ending.value, ": " if why else "", why)
 

@@ -110,7 +110,8 @@ def _single_faults(
     setting: Case, recording: Recording, chosen: Sequence[HostOperation], groups: frozenset[str] | None
 ) -> Iterator[Fault]:
     for family in FAMILIES:
-        if groups is None or not groups.isdisjoint(family.groups):
+        asked = not family.by_name if groups is None else not groups.isdisjoint(family.groups)
+        if asked:
             for fault in family.listed(setting, recording, chosen):
                 if groups is None or fault.group in groups:
                     yield fault
@@ -120,7 +121,8 @@ def is_met(case: Case, recording: Recording) -> bool:
     """Whether the fault of *case* is one that the setting has, in whatever group."""
     if isinstance(case.fault, PowerLoss):
         return is_cut(case, len(recording.operations))
-    if case.fault.first not in _single_faults(case, recording, recording.operations, None):
+    groups = frozenset({case.fault.first.group})
+    if case.fault.first not in _single_faults(case, recording, recording.operations, groups):
         return False
     before = case.fault.host_faults[:-1]
     return not before or case.fault in pairs_after(case, before[0])

@@ -149,6 +149,12 @@ class Switchboard:
         if mishap is Mishap.DROPPED:
             self.hang_up()
 
+    def second_line(self) -> Line:
+        """Open another connection: not management's, but of somebody like it."""
+        line = Line(self.server.connect("second manager"))
+        self.actors.append(line)
+        return line
+
     def hang_up(self) -> None:
         """End the connection of management that is; what it sends next goes over a new one."""
         if self.line is not None:

@@ -9,6 +9,7 @@ device         a device is not there, not fit, or comes and goes midway
 jobs           somebody else ends a job
 channel        between management and the hypervisor
 power          the whole host loses its power
+rival          a second manager wants the same
 
 Operations and steps are counted from the moment at which management begins.  Left out, and so not
 claimed: two faults of different sorts at once.
@@ -17,7 +18,18 @@ claimed: two faults of different sorts at once.
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from blockops.lab.faults import channel, device, host, jobs, management, pace, power, process, surroundings
+from blockops.lab.faults import (
+    channel,
+    device,
+    host,
+    jobs,
+    management,
+    pace,
+    power,
+    process,
+    rival,
+    surroundings,
+)
 from blockops.lab.faults.fault import Family, Fault
 
 _FAMILIES = [
@@ -29,6 +41,7 @@ _FAMILIES = [
     channel.FAMILY,
     management.FAMILY,
     jobs.FAMILY,
+    rival.FAMILY,
     power.FAMILY,
 ]
 

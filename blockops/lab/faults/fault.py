@@ -187,12 +187,14 @@ class Family:
     *groups* are what `--fault` may choose, each with a sentence; *parse* returns the fault that prints as
     a text, or None where it is not of this family; *listed* yields all that a setting has.  *noun* is
     what the report counts its cases as, in the plural; without one it counts each group by its name.
+    *by_name*: a setting has them only where one of their groups is asked for.
     """
 
     groups: Mapping[str, str]
     parse: Callable[[str], Fault | None]
     listed: Lister
     noun: str = ""
+    by_name: bool = False
 
 
 def numbered(text: str, prefix: str) -> int | None:
