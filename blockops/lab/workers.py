@@ -136,6 +136,11 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with_the_main_process, daemon=True).start()
+    collect_seldom()
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector look at what cases leave, and seldom."""
     gc.freeze()  # what is loaded by now stays; looking through it again and again would find nothing
     gc.set_threshold(10_000, 10, 100)  # a case is garbage as a whole: some tens of them at a time
 

@@ -1,4 +1,4 @@
-"""The command line: `blockops compare`, `replay`, `explain`, `report`, `claims` and `list`.
+"""The command line: `blockops compare`, `replay`, `explain`, `report`, `claims`, `bench` and `list`.
 
 __init__   where it starts       program    the commands together
 compare    the main job          report     its reports again, out of a store
@@ -8,6 +8,7 @@ listing    what there is         claims     the page's claims
 choice     from arguments to settings       screen     progress
 stored     what a run has found, kept       folder     where reports go
 earlier    the run to be compared with        cluster    other machines' workers
+bench      how fast the lab is
 publishing what a run ends with             exits      how it ends
 """
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import click
 
 from blockops.lab.plugins import plugged_in
+from proposals.cli.bench import bench_commands
 from proposals.cli.claims import claims_command
 from proposals.cli.compare import compare_command
 from proposals.cli.exits import guarded
@@ -50,6 +51,7 @@ program.add_command(explain_command)
 program.add_command(report_command)
 program.add_command(list_command)
 program.add_command(claims_command)
+program.add_command(bench_commands)
 
 
 def start(arguments: Sequence[str] | None) -> int:

@@ -70,11 +70,18 @@ def watching(laws: Sequence[Law]) -> Iterator[Watcher]:
 @contextmanager
 def testing() -> Iterator[Callable[[int, int], None]]:
     """Show how many claims of how many are tested, on a terminal, for as long as the block runs."""
+    with doing() as tell:
+        yield lambda done, total: tell(f"claims: {done} of {total} tested")
+
+
+@contextmanager
+def doing() -> Iterator[Callable[[str], None]]:
+    """Show what is being done, on a terminal, for as long as the block runs."""
     with _live() as live:
 
-        def tell(done: int, total: int) -> None:
+        def tell(what: str) -> None:
             if live is not None:
-                live.update(Text(f"claims: {done} of {total} tested", "dim"), refresh=True)
+                live.update(Text(what, "dim"), refresh=True)
 
         yield tell
 
