@@ -205,6 +205,8 @@ def read_store(path: Path) -> list[Told]:
     What it holds stays as it is.  Raises `UnusableStore` with a sentence that names *path*.
     """
     try:
+        if path.is_fifo():  # to open one waits for a writer
+            raise UnusableStore(path, "it is a named pipe, not a file")
         with path.open("rb") as file:
             file.read(1)
     except (OSError, ValueError) as error:

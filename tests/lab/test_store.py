@@ -1,6 +1,7 @@
 """What was found is stored when it comes, and comes back as it was; a file that will not do is refused."""
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -235,7 +236,10 @@ def test_a_file_that_will_not_do_is_refused_in_one_sentence(
         assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("made", [Path.mkdir, Path.touch, lambda path: None], ids=["folder", "empty", "none"])
+NOT_THERE = {"folder": Path.mkdir, "empty": Path.touch, "none": lambda path: None, "pipe": os.mkfifo}
+
+
+@pytest.mark.parametrize("made", NOT_THERE.values(), ids=NOT_THERE)
 def test_what_holds_no_store_is_not_read(tmp_path: Path, made: Callable[[Path], object]) -> None:
     made(tmp_path / "store")
     before = list(tmp_path.iterdir())
