@@ -12,6 +12,9 @@ import attrs
 import pytest
 from rich.console import Console
 
+from blockops.lab.faults import GROUPS
+from blockops.lab.faults.power import POWER
+from blockops.lab.power.models import LEGAL
 from blockops.lab.results import Cell, Design, Event, Results
 from blockops.report.html import html
 from blockops.report.markdown import markdown
@@ -281,3 +284,19 @@ def test_in_a_browser_the_page_never_scrolls_sideways_and_fetches_nothing(
     assert '"fetched":[]' in found, found
     assert (sizes := re.search(r'"page":(\d+),"room":(\d+)', found)), found
     assert sizes[1] == sizes[2], found
+
+
+def test_a_comparison_with_an_earlier_run_is_among_the_sections_that_the_page_leads_to(page: str) -> None:
+    def sections(page: str) -> str:
+        return page.partition('aria-label="Sections"')[2].partition("</nav>")[0]
+
+    assert '<a href="#against">' in sections(page)
+    assert "against" not in sections(html(summarise(attrs.evolve(results(), against=None), LAWS)))
+
+
+def test_what_the_page_says_of_power_cuts_is_what_the_lab_does(page: str) -> None:
+    threats = page.partition('id="threats"')[2].partition("<h2")[0]
+    assert GROUPS[POWER]
+    assert f"--fault {POWER}" in threats
+    assert f"{('six', 'seven', 'eight')[len(LEGAL) - 6]} models" in threats
+    assert "not injected" not in threats
