@@ -9,9 +9,12 @@ from typing import Any
 import attrs
 
 from blockops.lab.evidence import Evidence, Exchange
+from blockops.lab.faults.fault import Fault
+from blockops.lab.faults.power import PowerLoss
 from blockops.lab.images import chain_on_disk
 from blockops.lab.laws import LAWS
 from blockops.lab.laws.atomicity import device_states
+from blockops.lab.power.models import MEANING, Model
 from blockops.lab.replay import Replayed
 from blockops.lab.results import Law, Verdict
 
@@ -63,9 +66,23 @@ class Breach:
 
 
 @attrs.frozen
+class Survival:
+    """What a power cut left: the *state*'s name, and what survives by its model.
+
+    *before*: the operation of the recovery at which it struck; null for the first cut.
+    """
+
+    state: str
+    says: str
+    before: int | None
+
+
+@attrs.frozen
 class Explanation:
     """A case in values: what was wanted, what struck, what was said, what is there, what broke.
 
+    *injected*: the fault's name in the case's id; *fault*: what it hit, in words; *survived*: what its power
+    cuts left; *out_of_turn*: who stepped before the scheduler's turn.
     *killed*: the hypervisor was, and was restarted on what management's recovery had left; *power_lost*: by a
     power cut of the whole host; *ending* and *failure*: how management ended, and with which error;
     *created*, *removed*: files that are new and those that are gone, management's own left out;
@@ -76,7 +93,10 @@ class Explanation:
     case: str
     design: str
     wanted: str
+    injected: str
     fault: str
+    survived: tuple[Survival, ...]
+    out_of_turn: tuple[str, ...]
     killed: bool
     power_lost: bool
     sent: tuple[Sent, ...]
@@ -99,7 +119,10 @@ def explained(replayed: Replayed) -> Explanation:
         case=replayed.case,
         design=evidence.case.contestant.entry.title,
         wanted=evidence.case.use_case.wants,
+        injected=str(evidence.case.fault),
         fault=replayed.fault_point,
+        survived=tuple(_survivals(evidence.case.fault)),
+        out_of_turn=tuple(departure.words for departure in evidence.case.order.departures),
         killed=evidence.killed,
         power_lost=evidence.power_lost,
         sent=tuple(map(_sent, evidence.exchanges)),
@@ -112,6 +135,14 @@ def explained(replayed: Replayed) -> Explanation:
         verdicts={law: verdict.value for law, verdict in verdicts.items()},
         undecided=crossed and verdicts["recoverable"] is Verdict.HELD,
     )
+
+
+def _survivals(fault: Fault) -> Iterator[Survival]:
+    if not isinstance(fault, PowerLoss):
+        return
+    cuts: list[tuple[str, int | None]] = [(fault.state, None)]
+    for state, before in [*cuts, fault.again] if fault.again else cuts:
+        yield Survival(state, MEANING[Model(state.partition("+")[0])], before)
 
 
 def _sent(exchange: Exchange) -> Sent:

@@ -21,7 +21,7 @@ def sentences(one: Explanation) -> Iterator[str]:
 
 def _story(one: Explanation) -> Iterator[str]:
     yield f"Management wanted {one.wanted}, by this design: {one.design}."
-    yield f"The fault: {one.fault}."
+    yield from _struck(one)
     yield from map(_message, one.sent)
     if not one.sent:
         yield "Management sent no command."
@@ -29,6 +29,20 @@ def _story(one: Explanation) -> Iterator[str]:
     if one.killed:
         end = "The power was lost" if one.power_lost else "The hypervisor was killed"
         yield f"{end}; what follows is seen after management's recovery, in a restart on what its books name."
+
+
+def _struck(one: Explanation) -> Iterator[str]:
+    if one.injected == "no-fault":
+        yield "Nothing is broken."
+    else:
+        yield f"The fault, {one.injected}: {one.fault}."
+    for cut in one.survived:
+        again = (
+            "" if cut.before is None else f"Power was lost again before operation {cut.before} of recovery. "
+        )
+        yield f"{again}What survived is {cut.state}: {cut.says}."
+    if one.out_of_turn:
+        yield f"One step out of turn took {', then '.join(one.out_of_turn)}."
 
 
 def _message(sent: Sent) -> str:

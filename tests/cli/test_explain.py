@@ -16,7 +16,7 @@ def test_it_says_what_was_wanted_said_and_found_and_words_each_law_as_the_laws_d
     lines = done.stdout.splitlines()
     assert lines[0] == TORN
     assert lines[1].startswith("Management wanted new overlays on all disks, one instant")
-    assert lines[2] == "The fault: d1: overlay s1.qcow2: opening (by the hypervisor)."
+    assert lines[2] == "The fault, eio@46: d1: overlay s1.qcow2: opening (by the hypervisor)."
     assert lines[3].endswith("(device d0, snapshot-file /vm/s0.qcow2) and got: ok.")
     assert lines[4].endswith("and got: OpenFileFailed: Could not open '/vm/s1.qcow2'.")
     assert lines[5].startswith("Management ended with an error: ")
@@ -58,6 +58,20 @@ def test_of_a_killed_case_it_says_what_the_restart_shows_and_what_the_books_name
     lines = run("explain", "stop-cont.as-posted.naive/group-snapshot-2/kill@step-50").stdout.splitlines()
     assert any(line.startswith("The hypervisor was killed; what follows is seen after") for line in lines)
     assert sum("Before the recovery management's books named" in line for line in lines) == 2
+
+
+def test_it_says_which_power_cuts_left_what_and_who_stepped_out_of_turn() -> None:
+    cuts = "freeze.hardened.careful/group-snapshot-2/power-P1@17,P2+names=none@3"
+    said = run("explain", cuts).stdout.splitlines()
+    assert said[2].startswith("The fault, power-P1@17,P2+names=none@3: ")
+    assert said[3] == "What survived is P1: only what was synced."
+    assert said[4].startswith(
+        "Power was lost again before operation 3 of recovery. What survived is P2+names=none: "
+    )
+    ordered = "naive-loop.as-posted.naive/group-snapshot-2/no-fault/g-0@35,g-0@35"
+    said = run("explain", ordered).stdout.splitlines()
+    turn = "the guest's lane 0 just before turn 35"
+    assert said[2:4] == ["Nothing is broken.", f"One step out of turn took {turn}, then {turn}."]
 
 
 @pytest.mark.parametrize("case", ["nonsense", "freeze.as-posted.careful/group-snapshot-2/eio@99999"])

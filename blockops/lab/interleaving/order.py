@@ -25,6 +25,13 @@ class Departure:
     def __str__(self) -> str:
         return f"{self.task}@{self.turn}"
 
+    @property
+    def words(self) -> str:
+        """Who steps out of turn, and when."""
+        sort, _, which = self.task.partition("-")
+        who = {"o": "the operation", "j": f"the job on {which}", "g": f"the guest's lane {which}"}[sort]
+        return f"{who} just before turn {self.turn}"
+
 
 @attrs.frozen
 class Order:

@@ -45,6 +45,18 @@ class Model(enum.Enum):
     LYING = "P7"
 
 
+MEANING = {
+    Model.ISSUED: "all that was issued",
+    Model.SYNCED: "only what was synced",
+    Model.SUBSET: "some of each file's unsynced changes, and the changes of names up to one of them",
+    Model.TORN: "as P2, the last write of a file torn",
+    Model.SIZE: "as P2, a file having its latest size already",
+    Model.ENTRIES: "as P2, creations and unlinks each by itself",
+    Model.RENAMES: "as P5, and so renames",
+    Model.LYING: "only what was synced, on storage that had lied about every sync",
+}
+"""What survives by each model, briefly."""
+
 LEGAL = tuple(model for model in Model if model is not Model.LYING)
 """The models that storage which keeps its promises may follow, the weakest first."""
 
