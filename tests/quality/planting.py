@@ -1,37 +1,65 @@
 """A planted bug: where it comes from, how it gets into the running code, and what the lab must say of it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
 
+from blockops.lab.faults import parse_fault
+from blockops.lab.interleaving.judged import orders_of
+from blockops.lab.judging import Judged
+from blockops.lab.power.cuts import power_cases, recovery_cases
+from blockops.lab.power.models import Model
 from blockops.lab.world import World
 from blockops.management.use_cases import USE_CASES
 from tests.lab.cases import explore, setting, violated
 
 BUDGET = 120
-"""How many cases of a setting the lab gets to find a planted bug."""
+"""How many cases of a setting the lab gets to find a planted bug, where faults are tried in it."""
 
 CORE = "a broken invariant of the core"
 """What a bug in the core may be found as, instead of as a violated law."""
+
+ORDERS = "orders"
+"""What stands for a group of faults where nothing breaks but a task steps out of turn."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 @attrs.frozen
 class Where:
-    """A setting, and the groups of faults that are tried in it (None: all)."""
+    """A setting, and what is tried in it: these groups of faults (None: all), or else one of the rest.
+
+    *models*: every power cut by these models; *again*: and during every recovery one more by these;
+    *depth*: every order with at most so many departures.
+    """
 
     contestant: str
     use_case: str
     groups: frozenset[str] | None = None
     world: World | None = None
+    models: tuple[Model, ...] = ()
+    again: tuple[Model, ...] = ()
+    depth: int = 0
 
     @property
     def devices(self) -> World:
         """The world: the standard one of the use case, unless another is wanted."""
         return self.world or World(devices=USE_CASES[self.use_case].device_counts[0])
+
+    def cases(self) -> Iterator[Judged]:
+        """Yield the cases that are tried, the simplest first."""
+        start = setting(self.contestant, self.use_case, self.devices)
+        if self.again:
+            yield from recovery_cases(start, self.models, self.again)[1]
+        elif self.models:
+            yield from power_cases(start, self.models)[1]
+        elif self.depth:
+            for ran in orders_of(start, self.depth).orders():
+                yield Judged(ran.outcome.case, dict(ran.outcome.judgements), ran.outcome.broken)
+        else:
+            yield from explore(start, self.groups, BUDGET)
 
 
 @attrs.frozen
@@ -56,21 +84,22 @@ def where(contestant: str, use_case: str, *groups: str, world: World | None = No
 @functools.cache
 def broken_by_nature(place: Where) -> frozenset[str]:
     """Return what the code without any planted bug violates there; to be asked before planting."""
-    start = setting(place.contestant, place.use_case, place.devices)
     found: set[str] = set()
-    for one in explore(start, place.groups, BUDGET):
+    for one in place.cases():
         found.update(violated(one))
         found.update([CORE] if one.broken else [])
     return frozenset(found)
 
 
 def found_with(bug: Bug) -> str | None:
-    """Return what the lab says of the planted bug, or None where it does not see it within the budget."""
-    place = bug.where
-    start = setting(place.contestant, place.use_case, place.devices)
-    for one in explore(start, place.groups, BUDGET):
-        if bug.law == CORE and one.broken:
-            return one.broken[0]
-        if bug.law in violated(one):
-            return f"{one.case}: {violated(one)[bug.law].sentence}"
+    """Return the first case in which the lab sees the planted bug, None where it does not see it."""
+    for one in bug.where.cases():
+        if bug.law in violated(one) or (bug.law == CORE and one.broken):
+            return one.case
     return None
+
+
+def group_of(case: str) -> str:
+    """Return the group of the fault of a case; `ORDERS` where some task steps out of turn in it."""
+    parts = case.split("/")
+    return ORDERS if len(parts) == 4 else parse_fault(parts[2]).group

@@ -9,6 +9,7 @@ from tests.quality.bugs_guest import BUGS as BELOW_THE_GUEST
 from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
 from tests.quality.bugs_jobs import BUGS as IN_JOBS
 from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
+from tests.quality.bugs_power import BUGS as UNDER_POWER_CUTS
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
 BUGS = (
@@ -19,6 +20,7 @@ BUGS = (
     *IN_WHAT_FOLLOWS,
     *OF_MEMBERSHIP,
     *ON_THE_CHANNEL,
+    *UNDER_POWER_CUTS,
 )
 
 
