@@ -37,8 +37,8 @@ def test_the_naive_loop_tears_groups_and_cuts_at_different_instants(manager: str
 @pytest.mark.parametrize("manager", ["naive", "careful"])
 def test_the_group_snapshot_s_pivot_never_tears_a_group(profile: str, manager: str) -> None:
     # As posted: see the next tests.  Storage that lies keeps nobody's promises.
-    kept = {"dropped", "twice", "power"} if profile == "hardened" else set()
-    faults = (set(GROUPS) - {"dropped", "twice", "pair", "power", "lying"}) | kept
+    kept = {"dropped", "twice", "rival", "power"} if profile == "hardened" else set()
+    faults = (set(GROUPS) - {"dropped", "twice", "rival", "pair", "power", "lying"}) | kept
     found = sentences(f"group-snapshot.{profile}.{manager}", "group-snapshot", *faults, budget=250)
     assert not {"all-or-nothing", "one-instant", "content", "nothing-lost", "truthful"} & set(found)
 
@@ -58,6 +58,9 @@ def test_a_snapshot_as_posted_that_is_delivered_twice_wipes_the_overlay_that_it_
     found = sentences("group-snapshot.as-posted.naive", "group-snapshot", "twice")
     assert any("a loop" in sentence for sentence in found["truthful"])
     assert "content" in found
+    assert {"content", "truthful"} <= set(
+        sentences("group-snapshot.as-posted.naive", "group-snapshot", "rival")
+    )
     assert not sentences("group-snapshot.hardened.naive", "group-snapshot", "twice")
 
 
