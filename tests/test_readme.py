@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blockops.lab.faults.power import LYING, POWER
 from proposals.cli.exits import Exit
 
 ROOT = Path(__file__).parents[1]
@@ -44,3 +45,20 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_faults_that_a_comparison_tries_only_when_asked_are_named() -> None:
+    text = PAGES[0].read_text()
+    assert all(f"`--fault {name}`" in text for name in (POWER, LYING))
+
+
+def test_the_reading_order_leads_to_every_part_of_the_lab() -> None:
+    text = (ROOT / "docs" / "reading-order.md").read_text()
+    parts = [init.parent.name for init in (ROOT / "blockops" / "lab").glob("*/__init__.py")]
+    assert parts
+    assert [part for part in parts if f"{part}/" not in text] == []
+
+
+@pytest.mark.parametrize("word", ["power cut", "persistence model", "order", "departure", "pair", "span"])
+def test_what_a_case_id_is_made_of_is_in_the_glossary(word: str) -> None:
+    assert f"| **{word}** |" in (ROOT / "docs" / "glossary.md").read_text()
