@@ -1,68 +1,68 @@
-"""From a case at rest to evidence: look at what lives, restart what died, read what is on the disk.
+"""From a case at rest to evidence: what there is (`aftermath`), held against what was wanted and promised.
 
-Nothing breaks any more.  Where the hypervisor was killed it is restarted as management would: on the
-images that the durable configuration names once the manager's recovery program has run, and no others.
+Nothing breaks any more.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping
 
 import attrs
 
-from blockops.errors import BlockError
 from blockops.host.memory import MemoryDisk, MemoryFolder
 from blockops.jobs.job import run_jobs
+from blockops.lab.aftermath import Aftermaths, look, remembered_aftermath
 from blockops.lab.case import Case
 from blockops.lab.crossroads import crossroads_after_crash
 from blockops.lab.evidence import Ending, Evidence, Shown
 from blockops.lab.execution import JOBS_END, Execution
 from blockops.lab.faults.pace import NoFault
-from blockops.lab.history import History
-from blockops.lab.hosts import Clock
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.images import image_facts
 from blockops.lab.instants import Instant
 from blockops.lab.probing import probe
 from blockops.lab.reading import digests, read_image
-from blockops.lab.world import World
 from blockops.management.careful import attempt
 from blockops.management.desk import Answer, Channel, Desk, local_channel
-from blockops.management.wish import DiskWish, ImageRef
+from blockops.management.wish import DiskWish
 from blockops.steps import Steps, run
 
 
-def gather(execution: Execution) -> Evidence:
-    """Fill in the evidence of a case that has come to rest, and return it."""
-    evidence = execution.evidence
+def gather(execution: Execution, remembered: Aftermaths | None = None) -> Evidence:
+    """Fill in the evidence of a case that has come to rest, and return it.
+
+    *remembered*: what came of equal disks in cases of the same setting that were killed, too; added to.
+    """
+    evidence, hypervisor = execution.evidence, execution.hypervisor
     evidence.books, evidence.manager_steps = _books(execution), execution.manager_steps
-    hypervisor = execution.hypervisor or _restarted(execution)
-    evidence.live = hypervisor.shown(execution.case.world.size)
-    evidence.rest = hypervisor.rest()
-    evidence.told = hypervisor.told()
+    if hypervisor is None:
+        _at_the_crash(execution)
+        found = remembered_aftermath(execution, {} if remembered is None else remembered)
+        evidence.unsteady = found.unsteady
+    else:
+        found = look(execution, hypervisor)
+    evidence.live, evidence.reopened = found.live, found.reopened
+    evidence.rest, evidence.told = found.rest, found.told
+    evidence.disk, evidence.digests_after = found.disk, found.digests
     if any(exchange.error is not None and exchange.hits for exchange in evidence.exchanges):
         evidence.errors_anyway = _errors_anyway(execution.case)
-    if not evidence.killed:
+    if hypervisor is not None:
         evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
-    unwritten = _written_out(hypervisor)
-    # What the probe does to the disk is nobody's business but its own.
-    evidence.disk = execution.disk.fork()
-    evidence.digests_after = digests(evidence.disk)
-    evidence.reopened = tuple(reopened(evidence.disk, shown, execution.case.world) for shown in evidence.live)
-    evidence.live = tuple(_seen(hypervisor, evidence))
     evidence.targets = _targets(evidence)
     evidence.instants, evidence.switches = _instants(evidence), _switches(evidence)
-    evidence.broken = (*unwritten, *_misread(evidence), *_corrupted(evidence))
-    if _to_be_probed(evidence):
-        evidence.stuck = probe(hypervisor)
-    evidence.unsteady = evidence.unsteady or _recovered_again(execution, hypervisor)
-    hypervisor.folder.close_all()
+    evidence.broken = (*found.unwritten, *_misread(evidence), *_corrupted(evidence))
+    if hypervisor is not None:
+        if _to_be_probed(evidence):
+            evidence.stuck = probe(hypervisor)
+        evidence.unsteady = evidence.unsteady or _recovered_again(execution, hypervisor)
+        hypervisor.folder.close_all()
     return evidence
 
 
-def _seen(hypervisor: Hypervisor, evidence: Evidence) -> Iterator[Shown]:
-    """Yield what each device shows; of one that is no longer there what its last image holds on the disk."""
-    for name, live, again in zip(hypervisor.names, evidence.live, evidence.reopened, strict=True):
-        yield attrs.evolve(again, mirrors=live.mirrors) if name in hypervisor.unplugged else live
+def _at_the_crash(execution: Execution) -> None:
+    """Note what there is before anybody recovers."""
+    evidence, disk = execution.evidence, execution.disk
+    if evidence.power_lost:
+        evidence.kept = dict(_switched_to(evidence, disk))
+    evidence.crossroads = crossroads_after_crash(evidence, disk)
 
 
 def _errors_anyway(case: Case) -> frozenset[str]:
@@ -86,10 +86,10 @@ def _books(execution: Execution) -> dict[str, str]:
 
 
 def _to_be_probed(evidence: Evidence) -> bool:
-    """Whether there was trouble that is over now, and the hypervisor has lived through it."""
+    """Whether there was trouble that is over now."""
     fault = evidence.case.fault
     struck = bool(evidence.hits) or not fault.armed_from
-    return fault.passes and struck and not evidence.killed
+    return fault.passes and struck
 
 
 def _misread(evidence: Evidence) -> Iterator[str]:
@@ -108,18 +108,6 @@ def _corrupted(evidence: Evidence) -> tuple[str, ...]:
     )
 
 
-def _restarted(execution: Execution) -> Hypervisor:
-    case = execution.case
-    if execution.evidence.power_lost:
-        execution.evidence.kept = dict(_switched_to(execution.evidence, execution.disk))
-    execution.evidence.crossroads = crossroads_after_crash(execution.evidence, execution.disk)
-    images = _recovered(execution)
-    again = _recovered(execution)
-    execution.evidence.unsteady = None if again == images else f"{images} became {again}"
-    clock = Clock(NoFault())
-    return Hypervisor.start(case, execution.disk, clock, images, History(), lambda *_words: None)
-
-
 def _switched_to(evidence: Evidence, disk: MemoryDisk) -> Iterator[tuple[int, Shown]]:
     """Yield each device that shows what a command switched it to with success, and how that reads now."""
     for number, top in enumerate(evidence.tops):
@@ -132,18 +120,10 @@ def _switched_to(evidence: Evidence, disk: MemoryDisk) -> Iterator[tuple[int, Sh
             yield number, read_image(disk, top, evidence.case.world.size)
 
 
-def _recovered(execution: Execution) -> dict[str, ImageRef]:
-    """Let a new manager recover whom nobody answers; return what the machine is to start on."""
-    desk = execution.desk()
-    with contextlib.suppress(BlockError):  # then the books stand as it left them
-        run(execution.case.contestant.recover(desk, execution.case.wish))
-    return desk.configuration()
-
-
 def _recovered_again(execution: Execution, hypervisor: Hypervisor) -> str | None:
     """Recover once more where that has been done; return what has changed by it, None if nothing."""
     evidence, books = execution.evidence, execution.desk().configuration()
-    if evidence.ending is not Ending.RECOVERED or evidence.killed:
+    if evidence.ending is not Ending.RECOVERED:
         return None
     evidence.booked = {device: image.path for device, image in books.items()}
     before = hypervisor.faces(), digests(execution.disk), books
@@ -167,24 +147,6 @@ def _channel_to(hypervisor: Hypervisor) -> Channel:
         return answer
 
     return stepping
-
-
-def _written_out(hypervisor: Hypervisor) -> tuple[str, ...]:
-    """Write out what the process still keeps in memory; errors are the core's own."""
-    errors = []
-    for node in hypervisor.machine.graph.open_nodes():
-        try:
-            node.flush()
-        except BlockError as error:
-            errors.append(f"flushing on a sound host: {error}")
-    return tuple(errors)
-
-
-def reopened(disk: MemoryDisk, shown: Shown, world: World) -> Shown:
-    """Return what a fresh process sees that starts from the same top image."""
-    return (
-        Shown(None, problem=shown.problem) if shown.top is None else read_image(disk, shown.top, world.size)
-    )
 
 
 def _targets(evidence: Evidence) -> dict[int, Shown]:

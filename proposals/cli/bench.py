@@ -122,7 +122,9 @@ def sum_of_cases(rates: Sequence[Rate]) -> Rate:
 def sum_of_power(found: Sequence[Power]) -> Power:
     """Return all of *found* as one."""
     distinct, equal = sum(one.distinct for one in found), sum(one.equal for one in found)
-    return Power("all", distinct, equal, sum(one.seconds for one in found))
+    return Power(
+        "all", distinct, equal, sum(one.recovered for one in found), sum(one.seconds for one in found)
+    )
 
 
 def plain(figures: Figures) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def plain(figures: Figures) -> dict[str, Any]:
                 "name": one.name,
                 "distinct": one.distinct,
                 "equal": one.equal,
+                "recovered": one.recovered,
                 "seconds": one.seconds,
                 "per_second": one.per_second,
             }

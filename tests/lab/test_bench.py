@@ -24,6 +24,7 @@ def test_with_time_enough_every_power_cut_is_counted_once() -> None:
     (setting,) = speed.settings_of([NAIVE], devices=1)
     power, (tally, found) = speed.power_cuts(setting, ENDLESS), power_cases(setting)
     assert (power.distinct, power.equal) == (len(found), tally.remembered)
+    assert 0 < power.recovered <= power.distinct
 
 
 def test_without_time_one_thing_is_done() -> None:

@@ -26,11 +26,15 @@ class Rate:
 
 @attrs.define
 class Power:
-    """Power cuts of one setting: *distinct* states judged in so many seconds, and *equal* ones met beside."""
+    """Power cuts of one setting: *distinct* states judged in so many seconds, and *equal* ones met beside.
+
+    *recovered*: so many disks were recovered; states of equal disks after other promises share one.
+    """
 
     name: str
     distinct: int = 0
     equal: int = 0
+    recovered: int = 0
     seconds: float = 0.0
     broken: tuple[str, ...] = ()
 

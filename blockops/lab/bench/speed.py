@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
+from blockops.lab.aftermath import Aftermaths
 from blockops.lab.bench.figures import Line, OfDevices, Power, Rate, straight
 from blockops.lab.case import Case
 from blockops.lab.execution import Execution
@@ -94,19 +95,20 @@ def _slices(found: Space) -> list[tuple[Fault, ...]]:
 def power_cuts(setting: Case, seconds: float) -> Power:
     """Judge distinct power cuts of *setting*; what is left of the run when time is up is not looked at."""
     power, tally, known, watch = Power(setting.contestant.id), Tally(), set[object](), Stopwatch(seconds)
+    remembered: Aftermaths = {}
 
     def look(execution: Execution, number: int) -> None:
         if watch.due and power.distinct:
             return
         for state in new_states(execution, LEGAL, tally, known):
-            power.broken += judged_after(execution, number, state).broken
+            power.broken += judged_after(execution, number, state, remembered).broken
             power.distinct += 1
             power.seconds = watch.seconds
             if watch.due:
                 return
 
     run_and_look(setting, look, lying=False)
-    power.equal = tally.remembered
+    power.equal, power.recovered = tally.remembered, len(remembered)
     return power
 
 

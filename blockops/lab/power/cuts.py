@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 import attrs
 
 from blockops.errors import BlockError
+from blockops.lab.aftermath import Aftermaths
 from blockops.lab.case import Case
 from blockops.lab.evidence import Evidence
 from blockops.lab.execution import Execution
@@ -28,10 +29,11 @@ from blockops.steps import run
 def power_cases(setting: Case, models: Iterable[Model] = LEGAL) -> tuple[Tally, list[Judged]]:
     """Judge every distinct state of every power cut of a setting, and say how many there were."""
     tally, found, known = Tally(), list[Judged](), set[Hashable]()
+    remembered: Aftermaths = {}
 
     def look(execution: Execution, number: int) -> None:
         for state in new_states(execution, tuple(models), tally, known):
-            found.append(judged_after(execution, number, state))
+            found.append(judged_after(execution, number, state, remembered))
 
     run_and_look(setting, look, lying=Model.LYING in models)
     return tally, found
@@ -45,11 +47,12 @@ def recovery_cases(
     A recovery that begins on the same files makes the same operations, so only the first of each is cut.
     """
     tally, found, known, begun = Tally(), list[Judged](), set[Hashable](), set[Hashable]()
+    remembered: Aftermaths = {}
 
     def look(execution: Execution, number: int) -> None:
         for state in new_states(execution, tuple(models), Tally(), begun):
             for fallen in _recoveries(fork(execution, number, state), tuple(again), tally, known):
-                found.append(_judged(fallen))
+                found.append(_judged(fallen, remembered))
 
     run_and_look(setting, look, lying=False)
     return tally, found
@@ -94,14 +97,17 @@ def _again(fallen: Execution, state: State, number: int) -> Execution:
     return twin
 
 
-def judged_after(execution: Execution, number: int, state: State) -> Judged:
-    """Judge a power cut now, before host operation *number*, that leaves *state*; the execution goes on."""
-    return _judged(fork(execution, number, state))
+def judged_after(execution: Execution, number: int, state: State, remembered: Aftermaths) -> Judged:
+    """Judge a power cut now, before host operation *number*, that leaves *state*; the execution goes on.
+
+    *remembered*: what came of equal disks in cases of the same setting; added to.
+    """
+    return _judged(fork(execution, number, state), remembered)
 
 
-def _judged(fallen: Execution) -> Judged:
+def _judged(fallen: Execution, remembered: Aftermaths) -> Judged:
     try:
-        evidence = gather(fallen)
+        evidence = gather(fallen, remembered)
         judgements, seen = dict(judge(evidence)), seen_in(evidence)
     except Exception as error:  # whatever it is, it is ours, and the run must say so
         return Judged(fallen.case.id, {}, (f"{fallen.case.id}: {type(error).__name__}: {error}",))

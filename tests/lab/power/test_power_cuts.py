@@ -4,7 +4,10 @@ import attrs
 import pytest
 
 from blockops.errors import InvalidRequest
+from blockops.lab import gathering
+from blockops.lab.aftermath import Aftermath, Aftermaths, remembered_aftermath
 from blockops.lab.cache import Cache
+from blockops.lab.execution import Execution
 from blockops.lab.exploring import record, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.power import PowerLoss
@@ -88,6 +91,34 @@ def test_a_case_by_its_id_is_the_case_beside_the_run(design: str) -> None:
             one.broken,
             one.crossroads,
         ), one.case
+
+
+@pytest.mark.parametrize("design", [HARDENED, "recorded-transaction.hardened.careful"])
+def test_what_is_remembered_of_a_recovery_is_what_would_have_come_of_it(
+    design: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = setting(design, "group-snapshot", World())
+    remembered = power_cases(start, FEW)
+    monkeypatch.setattr(gathering, "remembered_aftermath", lambda fallen, _: remembered_aftermath(fallen, {}))
+    afresh = power_cases(start, FEW)
+    assert remembered[0] == afresh[0]
+    for one, two in zip(remembered[1], afresh[1], strict=True):
+        for name in ("case", "judgements", "broken", "crossroads", "seen"):
+            assert getattr(one, name) == getattr(two, name), one.case
+
+
+def test_equal_disks_are_recovered_once_and_others_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def counted(fallen: Execution, known: Aftermaths) -> Aftermath:
+        asked.append(fallen.disk.digest())
+        found = remembered_aftermath(fallen, known)
+        assert len(known) == len(set(asked))
+        return found
+
+    monkeypatch.setattr(gathering, "remembered_aftermath", counted)
+    tally, _ = power_cases(setting(HARDENED, "group-snapshot", World()), FEW)
+    assert len(asked) == tally.distinct > len(set(asked))
 
 
 def test_a_run_is_not_changed_by_those_who_look() -> None:
