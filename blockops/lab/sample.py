@@ -5,6 +5,7 @@ out as real files into a temporary folder; each is checked without its backing, 
 the lab's virtual root.
 """
 
+import functools
 import json
 import random
 import shutil
@@ -17,6 +18,7 @@ from blockops.host.memory import MemoryDisk
 from blockops.host.posix import PosixFolder
 from blockops.lab.case import Case
 from blockops.lab.exploring import record_once, space
+from blockops.lab.faults.fault import Fault
 from blockops.lab.images import image_facts
 from blockops.lab.judging import evidence_of
 from blockops.lab.laws.house import reachable
@@ -29,6 +31,9 @@ IMAGES = 220
 DRAWS = 2000
 """How many cases are drawn at most to find them; no more than were judged."""
 
+_LISTED = 16
+"""Of how many settings the faults are remembered: to list the power cuts of one takes seconds."""
+
 _CORRUPT = 2
 
 
@@ -40,21 +45,22 @@ def sample_images(settings: Settings, parts: list[Part]) -> ToolSample:
         return ToolSample()
     checked: dict[bytes, bool] = {}
     chance = random.Random(settings.seed)
+
+    @functools.lru_cache(_LISTED)
+    def faults_of(number: int) -> tuple[Fault, ...]:
+        case = asked[number].case
+        return space(case, record_once(case), settings.groups, complete=True).faults
+
     for _ in range(min(DRAWS, sum(part.tally.cases for part in asked))):
         if len(checked) >= IMAGES:
             break
-        case = _drawn_case(chance, settings, asked)
+        number = chance.choice(range(len(asked)))
+        case = attrs.evolve(asked[number].case, fault=chance.choice(faults_of(number)))
         for path, disk in _images(case):
             digest = disk.content("read", path).digest()
             if digest not in checked:
                 checked[digest] = _is_corrupt(tool, disk, path)
     return ToolSample(len(checked), sum(checked.values()), _version(tool))
-
-
-def _drawn_case(chance: random.Random, settings: Settings, parts: list[Part]) -> Case:
-    case = chance.choice(parts).case
-    faults = space(case, record_once(case), settings.groups, complete=True).faults
-    return attrs.evolve(case, fault=chance.choice(faults))
 
 
 def _images(case: Case) -> list[tuple[str, MemoryDisk]]:
