@@ -10,6 +10,7 @@ from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
 from tests.quality.bugs_jobs import BUGS as IN_JOBS
 from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
 from tests.quality.bugs_power import BUGS as UNDER_POWER_CUTS
+from tests.quality.bugs_surroundings import BUGS as IN_WHAT_IS_FOUND
 from tests.quality.planting import Bug, broken_by_nature, found_with
 
 BUGS = (
@@ -21,6 +22,7 @@ BUGS = (
     *OF_MEMBERSHIP,
     *ON_THE_CHANNEL,
     *UNDER_POWER_CUTS,
+    *IN_WHAT_IS_FOUND,
 )
 
 
