@@ -80,6 +80,14 @@ def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping
         raise InvalidRequest(f"case '{text}'", str(error)) from None
 
 
+def named(setting: Case, case_id: str) -> Case:
+    """Return the case of *setting* with this id."""
+    fault, *order = case_id.split("/")[2:]
+    found = parse_order(order[0]) if order else USUAL
+    assert found is not None
+    return attrs.evolve(setting, fault=parse_fault(fault), order=found)
+
+
 def _setting(text: str, setting: str, worlds: Mapping[str, World]) -> tuple[UseCase, World]:
     name, _, digest = setting.partition("~")
     use_case, _, devices = name.rpartition("-")

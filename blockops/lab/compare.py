@@ -114,7 +114,7 @@ class _Run:
     def _survey(self, workers: Executor) -> None:
         by_setting: dict[str, list[Part]] = {}
         for part in self.parts:
-            by_setting.setdefault(str(part.setting), []).append(part)
+            by_setting.setdefault(part.counted_as, []).append(part)
         for done in self._batch(workers, surveying(self.contestants, self.parts)):
             for part in by_setting[done.errand.about]:
                 part.surveyed = done.result.seen_by(part)
@@ -126,6 +126,7 @@ class _Run:
         for done in self._batch(workers, errands):
             parts[done.errand.about].tally.add(done.result)
             self._done += done.result.cases
+            self._expected -= done.result.pruned
             self._stored += done.result.cases if done.stored else 0
             self._tell()
 

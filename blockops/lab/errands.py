@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from blockops.lab.beside import judge_orders, judge_power, survey_orders, survey_power
 from blockops.lab.plan import Depth, Part, Roster, Survey
 from blockops.lab.sampling import Lots
 from blockops.lab.tally import Tally
@@ -10,26 +11,47 @@ from blockops.lab.workers import Errand
 
 
 def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]:
-    """Yield the survey of each setting that can be asked; at most one of its parts is sampled."""
+    """Yield the survey of each setting that can be asked; at most one of its parts is sampled.
+
+    Orders and power cuts have surveys of their own.
+    """
     asked: dict[str, Part] = {}
     for part in parts:
-        if part.inexpressible is None and (part.scope.sample is not None or str(part.setting) not in asked):
-            asked[str(part.setting)] = part
+        if part.inexpressible is None and (part.scope.sample is not None or part.counted_as not in asked):
+            asked[part.counted_as] = part
     for name, part in asked.items():
-        yield Errand(f"survey {name}", name, survey, (roster, part.setting, part.scope), Survey)
+        arguments = (roster, part.setting, part.scope)
+        yield Errand(f"survey {name}", name, _SURVEYS.get(part.depth, survey), arguments, Survey)
+
+
+_SURVEYS = {Depth.ORDERS: survey_orders, Depth.POWER: survey_power, Depth.LYING: survey_power}
+_WHOLE = {Depth.ORDERS: judge_orders, Depth.POWER: judge_power, Depth.LYING: judge_power}
 
 
 def judging(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
-    """Yield the slices of all parts of single faults, as many as are planned."""
+    """Yield the slices of all parts but those of pairs, as many as are planned.
+
+    Orders and, where all of them are judged, power cuts are one piece of work for a setting: what is
+    equal to what shows only in the whole.
+    """
     for part in parts:
         if part.depth is Depth.PAIRS:
             continue
         if part.drawn is not None:
             yield from _judging_drawn(roster, part, part.drawn, 400)
             continue
+        if part.depth in _WHOLE:
+            yield from _judging_whole(roster, part)
+            continue
         for start, end in _slices(part, part.planned, 400):
             arguments = (roster, part.setting, part.scope, start, end)
             yield Errand(f"judge {part} {start}", str(part), judge_slice, arguments, Tally)
+
+
+def _judging_whole(roster: Roster, part: Part) -> Iterator[Errand[Tally]]:
+    if part.planned:
+        arguments = (roster, part.setting, part.scope)
+        yield Errand(f"judge {part}", str(part), _WHOLE[part.depth], arguments, Tally)
 
 
 def _judging_drawn(

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import attrs
 
-from blockops.lab.case import replay_command
+from blockops.lab.beside import DEPTH
+from blockops.lab.case import named, replay_command
 from blockops.lab.drawn import Found
-from blockops.lab.faults import parse_fault
 from blockops.lab.identity import versions
 from blockops.lab.laws import LAWS
 from blockops.lab.plan import Depth, Part, Settings, Survey
@@ -17,6 +17,7 @@ from blockops.lab.results import (
     Coverage,
     Design,
     Distinct,
+    Orders,
     Portion,
     Purpose,
     Results,
@@ -47,9 +48,14 @@ def cells_of(part: Part) -> Iterator[Cell]:
             inexpressible=part.inexpressible,
             smallest=smallest,
             lasting=part.tally.lasting.get(law.id, 0),
-            sampled=part.surveyed is not None and part.tally.cases < part.surveyed.cases,
+            sampled=part.surveyed is not None and _is_partly(part, part.surveyed),
             **counts,
         )
+
+
+def _is_partly(part: Part, surveyed: Survey) -> bool:
+    """Whether there may be cases that were not judged."""
+    return part.tally.cases < part.cases or (surveyed.power is not None and surveyed.power.truncated > 0)
 
 
 def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
@@ -57,6 +63,9 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
     notes = []
     if tally.cases < part.planned:
         notes.append(f"truncated: {tally.cases} of {part.planned} planned cases judged before the interrupt")
+    cuts, capped = surveyed.power, surveyed.power is not None and surveyed.power.truncated > 0
+    if cuts is not None and capped:
+        notes.append(f"truncated: at {cuts.truncated} of {cuts.instants} instants not all states were tried")
     if settings.groups is not None:
         notes.append(f"only the faults {', '.join(settings.faults)}")
     if tally.equal:
@@ -67,15 +76,20 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         part.contestant.id,
         part.place,
         tally.cases,
-        surveyed.cases,
+        part.cases,
         len(tally.points),
         surveyed.points,
-        tuple(Portion(group, tally.groups.get(group, 0), of) for group, of in surveyed.groups.items()),
+        tuple(
+            Portion(group, tally.groups.get(group, 0), of - tally.pruned)
+            for group, of in surveyed.groups.items()
+        ),
         part.setting.world.devices,
-        sampled=part.planned != surveyed.cases,  # of pairs not met yet, more are planned than are known
+        sampled=part.planned != part.cases or capped,  # of pairs not met yet, more are planned than are known
         truncated=tally.cases < part.planned,
         note="; ".join(notes),
         left=max(part.planned - tally.cases, 0),
+        power=cuts,
+        orders=Orders(DEPTH, tally.cases, tally.pruned) if part.depth is Depth.ORDERS else None,
     )
 
 
@@ -109,7 +123,7 @@ def _by_rank(item: tuple[tuple[str, str], Broken]) -> tuple[int, int, str]:
 
 def _violation(key: tuple[str, str, str], case_id: str, part: Part, sentence: str, count: int) -> Violation:
     contestant, law, sort = key
-    replayed = watch(attrs.evolve(part.case, fault=parse_fault(case_id.rpartition("/")[2])))
+    replayed = watch(named(part.case, case_id))
     return Violation(
         case_id,
         law,

@@ -14,17 +14,20 @@ from typing import TypeAlias
 
 import attrs
 
+from blockops.commands.profile import Profile
 from blockops.lab.cache import Cache
 from blockops.lab.case import Case
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.pace import NoFault
-from blockops.lab.policy import DEFAULT, FULL, Policy, shares
+from blockops.lab.faults.power import LYING, POWER
+from blockops.lab.policy import DEFAULT, FULL, TOGETHER, Policy, shares
+from blockops.lab.results import PowerCuts
 from blockops.lab.sampling import Lots
 from blockops.lab.tally import Tally
 from blockops.lab.world import VOLUMES, World
-from blockops.management.contestant import Contestant, Inexpressible
+from blockops.management.contestant import Contestant, Inexpressible, Manager
 from blockops.management.use_cases import USE_CASES, UseCase
 
 Roster: TypeAlias = Callable[[], tuple[Contestant, ...]]
@@ -92,11 +95,24 @@ class Depth(enum.Enum):
     WORLDS = "in further worlds"
     PAIRS = "pairs of host faults"
     VARIANTS = "host faults in other spans, second deaths of management, and the guest at another pace"
+    ORDERS = "orders in which one task takes one step out of turn, and nothing breaks"
+    POWER = "power cuts"
+    LYING = "power cuts where the storage had lied about every flush"
 
     @property
     def besides(self) -> str:
         """What the report adds to the name of a place that has been compared in another depth, too."""
-        return f" {self.name.lower()}" if self in (Depth.PAIRS, Depth.VARIANTS) else ""
+        return f" {self.name.lower()}" if self in _BESIDES else ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether its parts are surveyed each by itself, not with the setting's single faults."""
+        return self in (Depth.ORDERS, Depth.POWER, Depth.LYING)
+
+
+_BESIDES = (Depth.PAIRS, Depth.VARIANTS, Depth.ORDERS, Depth.POWER, Depth.LYING)
+
+_CUTS = {Depth.POWER: POWER, Depth.LYING: LYING}
 
 
 @attrs.frozen
@@ -162,6 +178,16 @@ class Part:
         return f"{self.contestant.id}/{self.place}"
 
     @property
+    def counted_as(self) -> str:
+        """Whose survey it takes part in."""
+        return str(self) if self.depth.alone else str(self.setting)
+
+    @property
+    def cases(self) -> int:
+        """How many cases there are: of orders as many as may be, without those known to be equivalent."""
+        return 0 if self.surveyed is None else self.surveyed.cases - self.tally.pruned
+
+    @property
     def case(self) -> Case:
         """The setting's case without a fault."""
         return Case(self.contestant, USE_CASES[self.setting.use_case], self.setting.world, NoFault())
@@ -175,7 +201,7 @@ class Part:
             return len(self.drawn)
         if self.depth is Depth.PAIRS and not self.surveyed.cases:
             return self.scope.pairs or 0
-        return self.surveyed.cases
+        return self.cases
 
 
 @attrs.frozen
@@ -185,7 +211,7 @@ class Survey:
     *variants*: the same for those cases that are variants; *groups* has the others.  *choice*: how many of
     the cases may be sampled, the others are on inner devices; *leading*: how many faults there are that a
     pair may begin with.  *lots*: where cases are sampled, the names of those that drew the lowest, the
-    lowest first, each with its rank in the space.
+    lowest first, each with its rank in the space.  *power* has more numbers of power cuts.
     """
 
     groups: dict[str, int]
@@ -194,6 +220,7 @@ class Survey:
     choice: int
     leading: int
     lots: dict[str, int] = attrs.field(factory=dict)
+    power: PowerCuts | None = None
 
     @property
     def cases(self) -> int:
@@ -202,6 +229,8 @@ class Survey:
 
     def seen_by(self, part: Part) -> "Survey":
         """Return what there is for *part*, all of it in *groups*; pairs are met only later."""
+        if part.depth.alone:
+            return self
         if part.depth is Depth.PAIRS:
             return attrs.evolve(self, groups={}, variants={}, choice=0, lots={})
         match part.scope.variants:
@@ -274,7 +303,8 @@ def _parts(
     program = contestant.program(use_case.id)
     setting = Setting(contestant.id, use_case.id, world)
     policy = settings.policy
-    single = None if settings.groups is None else settings.groups - {PAIR}
+    apart_here = {PAIR, POWER, LYING} if depth is Depth.OWN else {PAIR}
+    single = None if settings.groups is None else settings.groups - apart_here
     scope = Scope(single, depth in (Depth.OWN, Depth.ODD) or policy.inner, settings.seed)
     if isinstance(program, Inexpressible):
         yield Part(setting, contestant, depth, scope, program.reason)
@@ -289,6 +319,26 @@ def _parts(
     asked = settings.groups is None or PAIR in settings.groups
     if asked and (depth is Depth.OWN or policy.pairs is None):
         yield Part(setting, contestant, Depth.PAIRS, scope)
+    if depth is Depth.OWN:
+        yield from _orders_and_cuts(settings, contestant, setting)
+
+
+def _orders_and_cuts(settings: Settings, contestant: Contestant, setting: Setting) -> Iterator[Part]:
+    """Yield what is tried with two devices alone, or where it is asked for by name."""
+    policy, scope = settings.policy, Scope(frozenset(), inner=True, seed=settings.seed)
+    if settings.groups is None and setting.world == World(devices=EXHAUSTIVE):
+        if policy.orders is None or setting.use_case in policy.orders:
+            yield Part(setting, contestant, Depth.ORDERS, scope)
+        if policy.power is None or (setting.use_case == TOGETHER and _is_at_its_best(contestant)):
+            cuts = attrs.evolve(scope, groups=frozenset({POWER}), sample=_at_most(policy, Depth.POWER))
+            yield Part(setting, contestant, Depth.POWER, cuts)
+    for depth, group in _CUTS.items():
+        if group in (settings.groups or ()):
+            yield Part(setting, contestant, depth, attrs.evolve(scope, groups=frozenset({group})))
+
+
+def _is_at_its_best(contestant: Contestant) -> bool:
+    return contestant.profile is Profile.HARDENED and contestant.manager is Manager.CAREFUL
 
 
 def _sampled(policy: Policy) -> dict[Depth, int]:
@@ -298,6 +348,7 @@ def _sampled(policy: Policy) -> dict[Depth, int]:
         Depth.OTHERS: policy.others,
         Depth.WORLDS: policy.worlds,
         Depth.VARIANTS: policy.variants,
+        Depth.POWER: policy.power,
     }
     return {depth: total for depth, total in totals.items() if total is not None}
 
@@ -311,7 +362,8 @@ def _at_most(policy: Policy, depth: Depth) -> int | None:
 def allot(policy: Policy, parts: list[Part]) -> None:
     """Share the numbers of cases that may be sampled among the parts, now that they are surveyed."""
     for depth, total in _sampled(policy).items():
-        surveyed = [(part, part.surveyed) for part in parts if part.depth is depth and part.surveyed]
+        sampled = [part for part in parts if part.depth is depth and part.scope.sample is not None]
+        surveyed = [(part, part.surveyed) for part in sampled if part.surveyed]
         if not surveyed:
             continue
         most = _at_most(policy, depth) or 0

@@ -46,7 +46,8 @@ class Tally:
     *scenes* has verdicts per scenario, and *suffered* what its violations are.
     *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
     the violations of a law in cases whose fault struck more than once; *pairs* has drawn those pairs of
-    faults whose first was among the cases; *views* are the cases that are not among the verdicts yet.
+    faults whose first was among the cases; *pruned* orders were left out, being equivalent; *views* are
+    the cases that are not among the verdicts yet.
     """
 
     cases: int = 0
@@ -61,6 +62,7 @@ class Tally:
     points: set[int] = attrs.field(factory=set)
     lasting: dict[str, int] = attrs.field(factory=dict)
     pairs: Lots = attrs.field(factory=Lots)
+    pruned: int = 0
     views: Views = attrs.field(factory=Views)
 
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
@@ -95,6 +97,7 @@ class Tally:
         self.cases += other.cases
         self.masked += other.masked
         self.equal += other.equal
+        self.pruned += other.pruned
         self.points |= other.points
         for law, number in other.lasting.items():
             self.lasting[law] = self.lasting.get(law, 0) + number

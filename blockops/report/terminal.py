@@ -146,6 +146,8 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         yield Text(f"{'; '.join(share.words for share in totals.shares)}.")
     for share in totals.samples:
         yield Text(f"{share.words}: sampled, seed {results.seed}{share.planned}.", "dim")
+    for sentence in totals.extents:
+        yield Text(f"{sentence}.")
     if totals.truncated:
         rest = f"; {totals.uncounted:,} not counted yet" if totals.uncounted else ""
         yield Text(

@@ -14,6 +14,7 @@ from blockops.lab.faults.host import PAIR
 from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
 from blockops.report.case import place_of
+from blockops.report.extents import extents
 from blockops.report.merging import DEVICES, WORLDS, devices_of, respect, worlds_of
 from blockops.report.tally import Tally, counted, tally
 
@@ -24,7 +25,13 @@ _VARIANTS = (
     "before the effect; second deaths of management; the guest at another pace"
 )
 
-_NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS}
+_ORDERS = "interleavings of one departure, of equivalent ones one"
+
+_CUTS = "power cuts, each with a state that no earlier one left with equal promises"
+
+_LYING = "the same where the storage had lied about every flush (P7)"
+
+_NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS, "power": _CUTS, "lying": _LYING}
 """What cases of a sort of faults are called where the name of the sort does not say it all."""
 
 _ORDER = {DEVICES: 0, WORLDS: 1}
@@ -69,7 +76,8 @@ class Totals:
     """Sums over all settings, and those of them that were not covered to the end.
 
     Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
-    did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *grey* settings were
+    did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *extents* say in a sentence
+    each how many orders there were, and how many states after power cuts.  *grey* settings were
     sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
     before their cases were known; nothing is summed up then, for there was no plan.  Pairs of faults count as
     settings of their own.  *stopped* says in a sentence how far a run came that was stopped, empty for
@@ -90,6 +98,7 @@ class Totals:
     kinds: tuple[str, ...]
     shares: tuple[Share, ...]
     samples: tuple[Share, ...]
+    extents: tuple[str, ...]
     judgements: int
     by_law: dict[str, Tally]
 
@@ -138,7 +147,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
     uncounted = _uncounted(results)
     summed = [] if uncounted else run
     whole = [entry for entry in summed if not entry.sampled]
-    single = [entry for entry in whole if not place_of(entry.use_case).faults]
+    single = [entry for entry in whole if _breaks_operations(entry)]
     refused = {
         (cell.contestant, cell.profile, cell.manager, cell.use_case)
         for cell in results.cells
@@ -164,9 +173,16 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         kinds=tuple(kind for kind in _judged_by_group(whole) if kind in _OF_OPERATIONS),
         shares=tuple(_shares(whole)),
         samples=tuple(_samples([entry for entry in summed if entry.sampled])),
+        extents=tuple(extents(summed)),
         judgements=sum(counts.judged for counts in by_law.values()),
         by_law=by_law,
     )
+
+
+def _breaks_operations(entry: Coverage) -> bool:
+    """Whether single host operations were made to fail one by one."""
+    failed = any(portion.group in _OF_OPERATIONS for portion in entry.portions)
+    return failed and not place_of(entry.use_case).faults
 
 
 def _uncounted(results: Results) -> int:
@@ -192,7 +208,7 @@ def _judged_by_group(entries: Iterable[Coverage]) -> dict[str, Share]:
 def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
     """Add the groups up to what people count: those of a family that has a noun to one number."""
     nouns = {group: family.noun for family in FAMILIES for group in family.groups if family.noun}
-    nouns[PAIR] = _PAIRS
+    nouns |= {PAIR: _PAIRS, "order": _ORDERS, "power": _CUTS, "lying": _LYING}
     found: dict[str, Share] = {}
     for group, share in _judged_by_group(entries).items():
         what = nouns.get(group, f"of {group}")

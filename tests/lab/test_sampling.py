@@ -93,7 +93,7 @@ def test_what_is_sampled_is_drawn_from_the_devices_at_the_edge_and_ranked_in_the
 
 
 def test_variants_are_drawn_from_variants_and_nothing_is_drawn_of_what_is_judged_whole() -> None:
-    own, variants, pairs = allotted(Policy(variants=30), "group-snapshot", 2)
+    own, variants, pairs = allotted(Policy(variants=30, power=1, orders=()), "group-snapshot", 2)
     assert own.drawn is pairs.drawn is None
     assert variants.drawn is not None
     assert len(variants.drawn) == 30
@@ -139,7 +139,7 @@ SMALL = Settings(
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample little, and leave the second opinion out."""
-    policy = Policy(odd=50, others=60, worlds=10, pairs=30, most=40, inner=False)
+    policy = Policy(odd=50, others=60, worlds=10, pairs=30, power=20, orders=(), most=40, inner=False)
     monkeypatch.setattr(plan, "DEFAULT", policy)
     monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
 
@@ -219,7 +219,8 @@ def test_what_leads_is_what_pairs_begin_with() -> None:
 
 
 def test_full_samples_nothing_and_the_default_something() -> None:
-    assert (FULL.odd, FULL.others, FULL.worlds, FULL.pairs) == (None, None, None, None)
+    sampled = (FULL.odd, FULL.others, FULL.worlds, FULL.variants, FULL.pairs, FULL.power, FULL.orders)
+    assert sampled == (None,) * 7
     assert FULL.inner
     assert None not in attrs.astuple(DEFAULT)
     assert {part.depth for part in parts_of(Settings(complete=True), contestants())} >= {

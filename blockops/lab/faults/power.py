@@ -7,7 +7,8 @@
     power-P1@17,P2+names=none@3      … and again, before operation 3 of the program that recovers
     power-P7@17                      the storage had lied about every flush: reported apart, as "lying"
 
-Both are asked for by name only.  A world whose cache mode is "unsafe" has neither: it promises nothing.
+No setting lists them among its single faults unless they are named (`power.cutting`).  A world whose cache
+mode is "unsafe" has neither: it promises nothing.
 """
 
 import contextlib

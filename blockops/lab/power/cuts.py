@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 import attrs
 
@@ -28,15 +28,21 @@ from blockops.steps import run
 
 def power_cases(setting: Case, models: Iterable[Model] = LEGAL) -> tuple[Tally, list[Judged]]:
     """Judge every distinct state of every power cut of a setting, and say how many there were."""
-    tally, found, known = Tally(), list[Judged](), set[Hashable]()
+    found = list[Judged]()
+    return judge_cuts(setting, models, lambda judged, fault: found.append(judged)), found
+
+
+def judge_cuts(setting: Case, models: Iterable[Model], take: Callable[[Judged, PowerLoss], None]) -> Tally:
+    """Let *take* have every distinct power cut of a setting, judged, and say how many there were."""
+    tally, known = Tally(), set[Hashable]()
     remembered: Aftermaths = {}
 
     def look(execution: Execution, number: int) -> None:
         for state in new_states(execution, tuple(models), tally, known):
-            found.append(judged_after(execution, number, state, remembered))
+            take(judged_after(execution, number, state, remembered), PowerLoss(state.name, number))
 
     run_and_look(setting, look, lying=Model.LYING in models)
-    return tally, found
+    return tally
 
 
 def recovery_cases(

@@ -74,17 +74,28 @@ class Forking(Fault):
 
 def power_faults(setting: Case, group: str) -> Iterator[Fault]:
     """Yield the power cuts of a setting, of each instant and equal states only the first, by their names."""
-    if not setting.world.cache.flushes:
-        return
-    models = (Model.LYING,) if group == LYING else LEGAL
-    faults, known = list[Fault](), set[Hashable]()
+    yield from states_of(setting, group)[1]
+
+
+def states_of(setting: Case, group: str) -> tuple[Tally, list[PowerLoss]]:
+    """Return the power cuts of a setting, of equal states only the first, and how many there were.
+
+    There is none in a world whose cache mode never flushes.
+    """
+    tally, faults, known = Tally(), list[PowerLoss](), set[Hashable]()
 
     def look(execution: Execution, number: int) -> None:
-        states = new_states(execution, models, Tally(), known)
-        faults.extend(PowerLoss(state.name, number) for state in states)
+        for state in new_states(execution, models_of(group), tally, known):
+            faults.append(PowerLoss(state.name, number))
 
-    run_and_look(setting, look, lying=group == LYING)
-    yield from faults
+    if setting.world.cache.flushes:
+        run_and_look(setting, look, lying=group == LYING)
+    return tally, faults
+
+
+def models_of(group: str) -> tuple[Model, ...]:
+    """Return the persistence models of a group of power cuts."""
+    return (Model.LYING,) if group == LYING else LEGAL
 
 
 def run_and_look(setting: Case, look: Look, *, lying: bool) -> None:

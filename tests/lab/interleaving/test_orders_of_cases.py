@@ -5,9 +5,10 @@ import pytest
 
 from blockops.errors import InvalidRequest
 from blockops.lab.case import Case, parse_case
-from blockops.lab.interleaving.judged import Outcome, orders_of, run
+from blockops.lab.interleaving.judged import orders_of, run
 from blockops.lab.interleaving.order import USUAL, parse_order
 from blockops.lab.interleaving.search import Counts
+from blockops.lab.judging import Judged
 from blockops.lab.replay import watch
 from blockops.lab.results import Verdict
 from proposals.catalogue import contestants
@@ -18,7 +19,7 @@ Said = frozenset[tuple[str, Verdict, str]]
 SKEWED = "naive-loop.as-posted.naive/group-snapshot-2/no-fault/g-0@35,g-0@35"
 
 
-def said(outcome: Outcome) -> Said:
+def said(outcome: Judged) -> Said:
     assert not outcome.broken
     return frozenset((law, found.verdict, found.key) for law, found in outcome.judgements.items())
 
