@@ -33,7 +33,10 @@ class Piece:
 
     def latest(self, promised: Promised) -> Written | None:
         """Return the promised write that was submitted last, None where none was promised."""
-        return next((written for written in reversed(self.writes) if promised(written)), None)
+        for written in reversed(self.writes):  # a plain loop: this is asked of every piece of every case
+            if promised(written):
+                return written
+        return None
 
     def after(self, latest: Written | None) -> tuple[Written, ...]:
         """Return the writes that may show where *latest* was promised: those that do not precede it."""
