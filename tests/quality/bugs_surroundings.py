@@ -27,7 +27,9 @@ from blockops.steps import Phase, Step, Steps
 from proposals.group_snapshot.arguments import GroupSnapshotSync
 from proposals.group_snapshot.commands import GroupSnapshotCommands
 from proposals.recorded_transaction.record import Outcome, Record, read_record
+from tests.quality.bugs_channel import transaction_left_open
 from tests.quality.bugs_commands import existing_file_wiped
+from tests.quality.bugs_core import pointed_to_before_it_is_written
 from tests.quality.bugs_membership import no_way_back_for_the_others
 from tests.quality.planting import Bug, Where, where
 
@@ -264,5 +266,19 @@ BUGS = (
         MIGRATING,
         "released",
         a_cancelled_mirror_stays,
+    ),
+    Bug(
+        "a cluster whose write tore is referred to",
+        "image.py: counted, filled, and only then referred to",
+        where(*GROUP, "torn"),
+        "content",
+        pointed_to_before_it_is_written,
+    ),
+    Bug(
+        "a transaction stays open when its manager has died",
+        "semantics.md, section 3: disconnect aborts",
+        where("transaction.hardened.naive", "group-snapshot", "manager-dies"),
+        "released",
+        transaction_left_open,
     ),
 )
