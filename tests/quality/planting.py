@@ -7,7 +7,6 @@ import attrs
 import pytest
 
 from blockops.lab.faults import parse_fault
-from blockops.lab.interleaving.judged import orders_of
 from blockops.lab.judging import Judged
 from blockops.lab.power.cuts import power_cases, recovery_cases
 from blockops.lab.power.models import Model
@@ -21,9 +20,6 @@ BUDGET = 120
 CORE = "a broken invariant of the core"
 """What a bug in the core may be found as, instead of as a violated law."""
 
-ORDERS = "orders"
-"""What stands for a group of faults where nothing breaks but a task steps out of turn."""
-
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -31,8 +27,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 class Where:
     """A setting, and what is tried in it: these groups of faults (None: all), or else one of the rest.
 
-    *models*: every power cut by these models; *again*: and during every recovery one more by these;
-    *depth*: every order with at most so many departures.
+    *models*: every power cut by these models; *again*: and during every recovery one more by these.
     """
 
     contestant: str
@@ -41,7 +36,6 @@ class Where:
     world: World | None = None
     models: tuple[Model, ...] = ()
     again: tuple[Model, ...] = ()
-    depth: int = 0
 
     @property
     def devices(self) -> World:
@@ -55,9 +49,6 @@ class Where:
             yield from recovery_cases(start, self.models, self.again)[1]
         elif self.models:
             yield from power_cases(start, self.models)[1]
-        elif self.depth:
-            for ran in orders_of(start, self.depth).orders():
-                yield Judged(ran.outcome.case, dict(ran.outcome.judgements), ran.outcome.broken)
         else:
             yield from explore(start, self.groups, BUDGET)
 
@@ -100,6 +91,5 @@ def found_with(bug: Bug) -> str | None:
 
 
 def group_of(case: str) -> str:
-    """Return the group of the fault of a case; `ORDERS` where some task steps out of turn in it."""
-    parts = case.split("/")
-    return ORDERS if len(parts) == 4 else parse_fault(parts[2]).group
+    """Return the group of the fault of a case."""
+    return parse_fault(case.split("/")[2]).group
