@@ -329,7 +329,7 @@ def _orders_and_cuts(settings: Settings, contestant: Contestant, setting: Settin
     if settings.groups is None and setting.world == World(devices=EXHAUSTIVE):
         if policy.orders is None or setting.use_case in policy.orders:
             yield Part(setting, contestant, Depth.ORDERS, scope)
-        if policy.power is None or (setting.use_case == TOGETHER and _is_at_its_best(contestant)):
+        if policy.power is None or (setting.use_case == TOGETHER and _is_at_an_end(contestant)):
             cuts = attrs.evolve(scope, groups=frozenset({POWER}), sample=_at_most(policy, Depth.POWER))
             yield Part(setting, contestant, Depth.POWER, cuts)
     for depth, group in _CUTS.items():
@@ -337,8 +337,8 @@ def _orders_and_cuts(settings: Settings, contestant: Contestant, setting: Settin
             yield Part(setting, contestant, depth, attrs.evolve(scope, groups=frozenset({group})))
 
 
-def _is_at_its_best(contestant: Contestant) -> bool:
-    return contestant.profile is Profile.HARDENED and contestant.manager is Manager.CAREFUL
+def _is_at_an_end(contestant: Contestant) -> bool:
+    return (contestant.profile is Profile.HARDENED) is (contestant.manager is Manager.CAREFUL)
 
 
 def _sampled(policy: Policy) -> dict[Depth, int]:

@@ -15,10 +15,11 @@ Two further sorts of cases are tried with two devices alone:
 
     orders        of the group snapshot all with one departure and no fault; `--full`: of every use case
     power cuts    of the group snapshot a sample of the distinct states, of the hardened contestants under
-                  careful managers; `--full`: all states, of every use case and contestant
+                  careful managers and of those as posted under naive ones; `--full`: all states, of every
+                  use case and contestant
 
-Before states are sampled all are found, which takes 0.5 to 2 seconds of a core where little is left
-unflushed, and several where nobody flushes, as in most designs as posted.
+Before states are sampled all are found: five seconds of a core for those contestants together, most of it
+for those as posted, where little is flushed.  The orders take about a second a contestant.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class Policy:
     *odd*: with the use case's own number of devices, where that is not two.  *others*: with further numbers
     of devices; *worlds*: in the further worlds.  *variants*: with two devices; None: they are judged with
     what they vary.  *pairs*: of host faults, with two devices and, where it is None, with all others.
-    *power*: power cuts, of those contestants that are hardened and careful; None: all of everybody.
+    *power*: power cuts, of the hardened and careful and the posted and naive; None: all of everybody.
     *orders*: the use cases whose orders are searched through, None for every one.
     *most*: of one setting, but for the odd ones.
     *inner*: where cases are sampled, operations on the devices between the first and the last may fail, too.

@@ -67,7 +67,7 @@ def depths(settings: Settings, *wanted: Depth) -> set[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------ the selection
 
 
-def test_by_default_orders_of_one_use_case_and_power_cuts_of_the_best_are_tried(
+def test_by_default_orders_of_one_use_case_and_power_cuts_of_the_best_and_the_plainest_are_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plan, "DEFAULT", DEFAULT)
@@ -75,7 +75,9 @@ def test_by_default_orders_of_one_use_case_and_power_cuts_of_the_best_are_tried(
     assert orders == {(one.id, "group-snapshot-2 orders") for one in contestants()}
     cut = depths(Settings(), Depth.POWER, Depth.LYING)
     assert cut == {
-        (one.id, "group-snapshot-2 power") for one in contestants() if one.id.endswith(".hardened.careful")
+        (one.id, "group-snapshot-2 power")
+        for one in contestants()
+        if one.id.endswith((".hardened.careful", ".as-posted.naive"))
     }
 
 
