@@ -11,10 +11,11 @@ from blockops.lab.interleaving.judged import orders_of, recorded
 from blockops.lab.interleaving.order import Order
 from blockops.lab.interleaving.search import Ran
 from blockops.lab.judging import Judged
-from blockops.lab.plan import Roster, Scope, Setting, Survey
+from blockops.lab.parts import Scope, Setting, Survey
 from blockops.lab.power.cuts import judge_cuts
 from blockops.lab.power.cutting import models_of, states_of
 from blockops.lab.results import PowerCuts
+from blockops.lab.settings import Roster
 from blockops.lab.tally import Tally
 from blockops.lab.work import case_of, draw
 

@@ -12,13 +12,16 @@ from functools import partial
 
 import attrs
 
+from blockops.lab.allotting import allot, meet_pairs
 from blockops.lab.drawn import Found, found_worlds, searches
 from blockops.lab.errands import finding_pairs, judging, judging_pairs, surveying
 from blockops.lab.outcome import cells_of, results_of
-from blockops.lab.plan import Part, Roster, Settings, allot, meet_pairs, parts_of
+from blockops.lab.parts import Part
+from blockops.lab.plan import parts_of
 from blockops.lab.results import Cell, Results, ToolSample
 from blockops.lab.sample import sample_images
 from blockops.lab.sampling import Lots
+from blockops.lab.settings import Roster, Settings
 from blockops.lab.store import Store
 from blockops.lab.tally import Tally
 from blockops.lab.work import enlisted

@@ -20,9 +20,10 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
-from blockops.lab.plan import Part, Roster, Settings
+from blockops.lab.parts import Part
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
+from blockops.lab.settings import Roster, Settings
 from blockops.lab.work import enlisted
 from blockops.lab.workers import Errand
 from blockops.lab.world import VOLUMES, Workload, World

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from blockops.lab.beside import judge_orders, judge_power, survey_orders, survey_power
-from blockops.lab.plan import Depth, Part, Roster, Survey
+from blockops.lab.parts import Depth, Part, Survey
 from blockops.lab.sampling import Lots
+from blockops.lab.settings import Roster
 from blockops.lab.tally import Tally
 from blockops.lab.work import find_pairs, judge_all_pairs, judge_drawn, judge_slice, survey
 from blockops.lab.workers import Errand

@@ -13,8 +13,8 @@ import attrs
 import cattrs
 
 from blockops.lab.given import chain_of
-from blockops.lab.plan import Settings
 from blockops.lab.plugins import plugged_in
+from blockops.lab.settings import Settings
 from blockops.lab.store import RunKey
 from blockops.management.contestant import Contestant
 

@@ -10,7 +10,7 @@ from blockops.lab.case import named, replay_command
 from blockops.lab.drawn import Found
 from blockops.lab.identity import versions
 from blockops.lab.laws import LAWS
-from blockops.lab.plan import Depth, Part, Settings, Survey
+from blockops.lab.parts import Depth, Part, Survey
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import (
     Cell,
@@ -27,6 +27,7 @@ from blockops.lab.results import (
     Violation,
 )
 from blockops.lab.scenario import SCENARIOS, Scenario
+from blockops.lab.settings import Settings
 from blockops.lab.tally import Broken, Tally
 from blockops.lab.world import World, as_dict
 from blockops.management.use_cases import USE_CASES

@@ -22,8 +22,9 @@ from blockops.lab.faults.fault import Fault
 from blockops.lab.images import image_facts
 from blockops.lab.judging import evidence_of
 from blockops.lab.laws.house import reachable
-from blockops.lab.plan import Part, Settings
+from blockops.lab.parts import Part
 from blockops.lab.results import ToolSample
+from blockops.lab.settings import Settings
 
 IMAGES = 220
 """How many different images the real checker looks at, where that many turn up."""

@@ -16,8 +16,9 @@ from blockops.lab.faults.host import HostFault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.judging import Judging
 from blockops.lab.pairs import leading_faults, leads, pairs_after, pairs_on
-from blockops.lab.plan import Roster, Scope, Setting, Survey
+from blockops.lab.parts import Scope, Setting, Survey
 from blockops.lab.sampling import Lots, sampled
+from blockops.lab.settings import Roster
 from blockops.lab.tally import Tally
 from blockops.management.contestant import Contestant
 from blockops.management.use_cases import USE_CASES

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import attrs
 import click
 
-from blockops.lab.plan import Settings
 from blockops.lab.results import Claim
+from blockops.lab.settings import Settings
 from blockops.lab.workers import own_workers
 from blockops.report.terminal import print_claims
 from proposals.catalogue import contestants

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from blockops.lab.plan import Settings
+from blockops.lab.settings import Settings
 from proposals.cli.exits import Unusable
 from proposals.cli.stored import key_of
 

@@ -12,8 +12,9 @@ import attrs
 import click
 
 from blockops.lab.identity import run_key
-from blockops.lab.plan import Settings, chosen
+from blockops.lab.plan import chosen
 from blockops.lab.results import Law, Results
+from blockops.lab.settings import Settings
 from blockops.lab.store import RunKey, Store, Told, UnwritableStore, open_store
 from blockops.report.document import from_text, laws_in, to_text
 from proposals.catalogue import contestants

@@ -8,12 +8,13 @@ import pytest
 
 import blockops.commands.images as images_module
 import blockops.lab.compare as compare_module
-import blockops.lab.plan as plan
+import blockops.lab.settings as settings_module
 from blockops.graph.formats import NewImage, create_image
 from blockops.host.api import HostFolder
 from blockops.lab.compare import Progress, Settings, compare
 from blockops.lab.interleaving.judged import orders_of
-from blockops.lab.plan import Depth, parts_of
+from blockops.lab.parts import Depth
+from blockops.lab.plan import parts_of
 from blockops.lab.policy import DEFAULT, Policy
 from blockops.lab.power.cuts import power_cases
 from blockops.lab.results import Coverage, Orders, Results, ToolSample
@@ -33,7 +34,7 @@ LITTLE = Policy(
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample little, and leave the second opinion out."""
-    monkeypatch.setattr(plan, "DEFAULT", LITTLE)
+    monkeypatch.setattr(settings_module, "DEFAULT", LITTLE)
     monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
 
 
@@ -70,7 +71,7 @@ def depths(settings: Settings, *wanted: Depth) -> set[tuple[str, str]]:
 def test_by_default_orders_of_one_use_case_and_power_cuts_of_the_best_and_the_plainest_are_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan, "DEFAULT", DEFAULT)
+    monkeypatch.setattr(settings_module, "DEFAULT", DEFAULT)
     orders = depths(Settings(), Depth.ORDERS)
     assert orders == {(one.id, "group-snapshot-2 orders") for one in contestants()}
     cut = depths(Settings(), Depth.POWER, Depth.LYING)
@@ -102,7 +103,7 @@ def test_where_faults_are_named_only_those_are_tried() -> None:
 @pytest.fixture(scope="module")
 def usual() -> Results:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "DEFAULT", LITTLE)
+        patch.setattr(settings_module, "DEFAULT", LITTLE)
         patch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
         return compared(SMALL)
 

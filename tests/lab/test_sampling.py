@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import blockops.lab.settings as settings_module
 from blockops.lab import compare as compare_module
-from blockops.lab import plan
+from blockops.lab.allotting import allot
 from blockops.lab.compare import Progress, Settings, compare
 from blockops.lab.errands import surveying
 from blockops.lab.exploring import record, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.judging import Judging
 from blockops.lab.pairs import leading_faults, leads
-from blockops.lab.plan import Depth, Part, Scope, Setting, allot, parts_of
+from blockops.lab.parts import Depth, Part, Scope, Setting
+from blockops.lab.plan import FURTHER_WORLDS, parts_of
 from blockops.lab.policy import DEFAULT, FULL, Policy, shares
 from blockops.lab.results import Coverage, Results, ToolSample
 from blockops.lab.sampling import Lots, sampled
@@ -119,7 +121,7 @@ def allotted(policy: Policy, use_case: str, devices: int) -> list[Part]:
     """Return the parts of a setting, surveyed and with what *policy* lets be judged of them."""
     settings = Settings(contestants=("freeze.hardened.naive",), use_cases=(use_case,))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plan, "DEFAULT", policy)
+        patched.setattr(settings_module, "DEFAULT", policy)
         parts = parts_of(settings, contestants())
     here = [part for part in parts if part.setting.world == World(devices=devices)]
     for errand in surveying(contestants, here):
@@ -140,7 +142,7 @@ SMALL = Settings(
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample little, and leave the second opinion out."""
     policy = Policy(odd=50, others=60, worlds=10, pairs=30, power=20, orders=(), most=40, inner=False)
-    monkeypatch.setattr(plan, "DEFAULT", policy)
+    monkeypatch.setattr(settings_module, "DEFAULT", policy)
     monkeypatch.setattr(compare_module, "sample_images", lambda settings, parts: ToolSample())
 
 
@@ -163,7 +165,7 @@ def test_by_default_two_devices_are_judged_whole_and_the_rest_is_sampled_and_sta
     pairs_of_two = found["group-snapshot-2 pairs"]
     assert pairs_of_two.cases == 30 + 1
     worlds = [entry for place, entry in found.items() if "~" in place]
-    assert len(worlds) == len(plan.FURTHER_WORLDS)
+    assert len(worlds) == len(FURTHER_WORLDS)
     assert sum(entry.cases for entry in worlds) == 10
     for entry in [*others, *worlds, pairs_of_two]:
         assert entry.sampled

@@ -7,8 +7,9 @@ import pytest
 from blockops.lab import sample
 from blockops.lab.exploring import record, space
 from blockops.lab.judging import Judging
-from blockops.lab.plan import Settings, parts_of
+from blockops.lab.plan import parts_of
 from blockops.lab.sample import sample_images
+from blockops.lab.settings import Settings
 from proposals.catalogue import contestants
 
 SETTINGS = Settings(

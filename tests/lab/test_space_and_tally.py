@@ -20,9 +20,11 @@ from blockops.lab.faults.process import KilledAtOperation
 from blockops.lab.judging import Judged
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, Judgement, violated
 from blockops.lab.naming import fault_point, owner_and_role, structure_at
-from blockops.lab.plan import Depth, Part, Scope, Setting, Settings, parts_of
+from blockops.lab.parts import Depth, Part, Scope, Setting
+from blockops.lab.plan import parts_of
 from blockops.lab.replay import abridged, replay
 from blockops.lab.results import Event, Verdict
+from blockops.lab.settings import Settings
 from blockops.lab.tally import Tally
 from blockops.lab.world import World, initial_disk
 from blockops.management.use_cases import USE_CASES

@@ -17,8 +17,9 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.identity import run_key
 from blockops.lab.judging import Judging
-from blockops.lab.plan import Settings, Survey
+from blockops.lab.parts import Survey
 from blockops.lab.results import Timing
+from blockops.lab.settings import Settings
 from blockops.lab.store import RunKey, Told, UnusableStore, UnwritableStore, open_store, read_store
 from blockops.lab.tally import Tally
 from blockops.lab.world import World

@@ -10,9 +10,10 @@ from blockops.lab.evidence import Ending, Evidence
 from blockops.lab.exploring import record_once
 from blockops.lab.faults import GROUPS
 from blockops.lab.judging import evidence_of
-from blockops.lab.plan import Scope, Setting, Settings
+from blockops.lab.parts import Scope, Setting
 from blockops.lab.results import Verdict
 from blockops.lab.scenario import Scenario
+from blockops.lab.settings import Settings
 from blockops.lab.tally import Broken
 from blockops.lab.work import judge_slice
 from blockops.management.use_cases import USE_CASES
