@@ -4,7 +4,8 @@
     contestant               use case, devices   fault
 
 Where some task steps out of turn (`interleaving.order`), the order follows: `…/eio@17/g-2@31,o@40`.
-A world other than the standard one is named by its digest: `group-snapshot-2~3fa9c1d0`.
+A world other than the standard one is named by its digest, `group-snapshot-2~3fa9c1d0`, which a report
+resolves; or it is spelled out (`spelling`), and nothing else is needed: `group-snapshot-2~size=4096`.
 """
 
 import functools
@@ -17,7 +18,8 @@ from blockops.errors import InvalidRequest
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.interleaving.order import USUAL, Order, parse_order
-from blockops.lab.world import World
+from blockops.lab.spelling import is_spelled, spelled, world_spelled
+from blockops.lab.world import VOLUMES, World
 from blockops.management.contestant import Contestant, Inexpressible
 from blockops.management.use_cases import USE_CASES, Expectation, UseCase
 from blockops.management.wish import Wish
@@ -41,8 +43,16 @@ class Case:
     @property
     def id(self) -> str:
         """The printable name that alone replays the case."""
+        return self._in(self.setting)
+
+    @property
+    def spelled(self) -> str:
+        """The same with its world spelled out; where that stands on given images it is the id."""
+        return self.id if self.world.given else self._in(f"{self.use_case.id}-{spelled(self.world)}")
+
+    def _in(self, setting: str) -> str:
         order = f"/{self.order}" if self.order.departures else ""
-        return f"{self.contestant.id}/{self.setting}/{self.fault}{order}"
+        return f"{self.contestant.id}/{setting}/{self.fault}{order}"
 
     @functools.cached_property
     def wish(self) -> Wish:
@@ -97,9 +107,21 @@ def _setting(text: str, setting: str, worlds: Mapping[str, World]) -> tuple[UseC
         raise InvalidRequest(f"case '{text}'", f"'{devices}' is not a number of devices (1 to {MAX_DEVICES})")
     if not digest:
         return USE_CASES[use_case], World(devices=int(devices))
+    if is_spelled(digest):
+        return USE_CASES[use_case], _world(text, use_case, int(devices), digest)
     if digest not in worlds:
         raise InvalidRequest(f"case '{text}'", f"the world {digest} is not in the report that was searched")
     return USE_CASES[use_case], worlds[digest]
+
+
+def _world(text: str, use_case: str, devices: int, words: str) -> World:
+    def complain(sentence: str) -> InvalidRequest:
+        return InvalidRequest(f"case '{text}'", sentence)
+
+    world = world_spelled(words, devices, complain)
+    if world.volumes not in ((), VOLUMES.get(use_case)):
+        raise complain(f"in {use_case} no {', '.join(world.volumes)} can lie on a volume by itself")
+    return world
 
 
 MAX_DEVICES = 128

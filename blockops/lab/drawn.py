@@ -19,7 +19,7 @@ from blockops.lab.case import Case, replay_command
 from blockops.lab.exploring import record, space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
-from blockops.lab.judging import Judging
+from blockops.lab.judging import Judged, Judging
 from blockops.lab.parts import Part
 from blockops.lab.replay import abridged, watch
 from blockops.lab.results import Verdict, Violation
@@ -119,16 +119,22 @@ def _devices(counts: tuple[int, ...]) -> st.SearchStrategy[int]:
     return st.just(1) if max(counts) == 1 else st.integers(2, 3)
 
 
-def sighting(contestant: Contestant, drawn: Drawn) -> Sighting | None:
-    """Break one drawn world at `FAULTS` points; return the first case that violates a grave law."""
+def tried(contestant: Contestant, drawn: Drawn) -> Iterator[tuple[Case, Judged]]:
+    """Break one drawn world at some `FAULTS` points, evenly spread; yield each case with its judgement."""
     case = Case(contestant, USE_CASES[drawn.use_case], drawn.world, NoFault())
     found = space(case, record(case), None, complete=True)
     judging, stride = Judging(case, found), max(1, len(found.faults) // FAULTS)
     for fault in found.faults[::stride]:
-        verdicts = judging.judge(fault).judgements
+        yield attrs.evolve(case, fault=fault), judging.judge(fault)
+
+
+def sighting(contestant: Contestant, drawn: Drawn) -> Sighting | None:
+    """Break one drawn world; return the first case that violates a grave law."""
+    for case, found in tried(contestant, drawn):
+        verdicts = found.judgements
         for law in GRAVE:
             if law in verdicts and verdicts[law].verdict is Verdict.VIOLATED:
-                return Sighting(drawn.use_case, drawn.world, fault, law, verdicts[law].sentence)
+                return Sighting(drawn.use_case, drawn.world, case.fault, law, verdicts[law].sentence)
     return None
 
 
@@ -184,6 +190,6 @@ def _found(contestant: Contestant, seen: Sighting) -> Found:
         1,
         f"{contestant.id}: {seen.law}: drawn by Hypothesis",
         replayed.fault_point,
-        replay_command(case.id),
+        replay_command(case.spelled),
     )
     return Found(seen.world, violation)

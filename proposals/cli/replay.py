@@ -7,6 +7,7 @@ import click
 
 from blockops.lab.replay import Replayed, replay
 from blockops.lab.results import World
+from blockops.lab.spelling import is_spelled
 from blockops.report.case import case_name
 from blockops.report.document import UnreadableReport, from_text
 from blockops.report.terminal import print_replay
@@ -21,13 +22,14 @@ HELP = """Run one CASE again and print its timeline and what each law says of it
 CASE is an id out of a report:
   blockops replay freeze.as-posted.careful/group-snapshot-2/eio@17
   blockops replay freeze.as-posted.careful/group-snapshot-2/kill@step-40 --keep /tmp/case
+  blockops replay naive-loop.as-posted.naive/group-snapshot-2~size=4096,before=0/eio@9
 """
 
 OUT: dict[str, Any] = {
     "type": choice.Folder(),
     "default": Path("blockops-report"),
     "show_default": True,
-    "help": "Folder whose report.json knows the world that a '~' behind the number of disks in CASE names.",
+    "help": "Folder whose report.json knows the world whose digest CASE has behind a '~'.",
 }
 
 
@@ -60,7 +62,9 @@ def replay_command(case: str, folder: Path, keep: Path | None) -> None:
 
 def again(case: str, folder: Path) -> Replayed:
     """Run *case* again; where its world is drawn, the report in *folder* knows it."""
-    worlds = _worlds(folder / "report.json") if case_name(case).world else {}
+    world = case_name(case).world
+    unknown = world and not is_spelled(world)
+    worlds = _worlds(folder / "report.json") if unknown else {}
     return replay(case, contestants(), worlds)
 
 
