@@ -101,6 +101,29 @@ class PosixFile:
         except _FAILURES as error:
             raise self._failure("size", error) from error
 
+    def allocated(self) -> int:
+        """Return how many bytes the host has set aside for the file (fstat); not part of the seam."""
+        try:
+            return os.fstat(self._descriptor).st_blocks * 512
+        except _FAILURES as error:
+            raise self._failure("size", error) from error
+
+    def stretch(self, offset: int) -> tuple[bool, int]:
+        """Return whether there is data at *offset*, or a hole, and where that ends; not part of the seam.
+
+        *offset* lies before the end of the file (lseek, SEEK_DATA and SEEK_HOLE; they move no position that
+        anybody uses).
+        """
+        try:
+            start = _seek(self._descriptor, offset, os.SEEK_DATA)
+            if start is None:
+                return False, self.size()
+            if start > offset:
+                return False, start
+            return True, os.lseek(self._descriptor, offset, os.SEEK_HOLE)
+        except _FAILURES as error:
+            raise self._failure("read", error, offset) from error
+
     def flush(self) -> None:
         """Make what was written durable (fdatasync)."""
         try:
@@ -223,6 +246,16 @@ class PosixFolder:
             os.mkdir(path)
         except _FAILURES as error:
             raise _failure("make_folder", path, error) from error
+
+
+def _seek(descriptor: int, offset: int, whence: int) -> int | None:
+    """Return where lseek arrives, None where there is nothing more of what it looks for."""
+    try:
+        return os.lseek(descriptor, offset, whence)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
 
 
 def _descriptor(operation: str, path: str, flags: int) -> int:

@@ -13,6 +13,7 @@ from proposals.cli.claims import claims_command
 from proposals.cli.compare import compare_command
 from proposals.cli.exits import guarded
 from proposals.cli.explain import explain_command
+from proposals.cli.img.program import img_command
 from proposals.cli.listing import list_command
 from proposals.cli.replay import replay_command
 from proposals.cli.report import report_command
@@ -28,6 +29,7 @@ Examples:
   blockops explain freeze.as-posted.careful/group-snapshot-2/eio@17
   blockops claims A1
   blockops list contestants
+  blockops img info disk.qcow2
 """
 
 
@@ -37,7 +39,7 @@ Examples:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 it ran (violations are findings), 1 --fail-on new: there are violations that the "
     "baseline does not have, 2 interrupted or inconclusive, 3 internal error, "
-    "4 usage or unusable input, 5 the output cannot be written.",
+    "4 usage or unusable input, 5 the output cannot be written; those of img are qemu-img's.",
 )
 @click.version_option(version("blockops"), "-V", "--version", message="blockops %(version)s")
 def program() -> None:
@@ -52,6 +54,7 @@ program.add_command(report_command)
 program.add_command(list_command)
 program.add_command(claims_command)
 program.add_command(bench_commands)
+program.add_command(img_command)  # for the help alone: `proposals.cli.main` runs it
 
 
 def start(arguments: Sequence[str] | None) -> int:

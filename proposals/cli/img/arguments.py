@@ -1,0 +1,49 @@
+"""Arguments and options that several verbs have, with the letters of qemu-img."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from blockops.graph.formats import FORMATS
+
+Verb = Callable[..., Any]
+
+filename = click.argument("filename", metavar="FILE")
+
+
+def _known(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None and name not in FORMATS:
+        raise click.BadParameter(f"'{name}' is none of {', '.join(FORMATS)}", context, parameter)
+    return name
+
+
+def image_format(letter: str, name: str, says: str) -> Callable[[Verb], Verb]:
+    """Return an option *letter* for a format, handed over as *name*."""
+    return click.option(letter, name, metavar="FORMAT", callback=_known, help=says)
+
+
+first_format = image_format("-f", "format", "The image's format; found out by its first bytes if not given.")
+
+force_share = click.option(
+    "-U", "--force-share", is_flag=True, help="Open it even where somebody is writing to it."
+)
+
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+
+output = click.option(
+    "--output",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    help="What to print.",
+)
+
+
+def with_all(*decorators: Callable[[Verb], Verb]) -> Callable[[Verb], Verb]:
+    """Return one decorator for several, the first outermost, so that help lists them in this order."""
+
+    def decorate(verb: Verb) -> Verb:
+        return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), verb)
+
+    return decorate

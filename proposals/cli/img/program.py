@@ -1,0 +1,30 @@
+"""The verbs together, and their help."""
+
+import click
+
+from proposals.cli.img.looking import check_verb, info_verb
+
+HELP = """Look at disk images and change them: the verbs, options and exit codes of qemu-img.
+
+\b
+Examples:
+  blockops img info --backing-chain disk.qcow2
+  blockops img check --output json disk.qcow2
+"""
+
+
+@click.group(
+    "img",
+    help=HELP,
+    short_help="Look at disk images and change them, as qemu-img does.",
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 it failed; check: 2 corrupt, 3 leaks, 63 nothing to check; "
+    "compare: 1 the images differ, 2 it failed.",
+)
+def img_command() -> None:
+    """Hold the verbs together."""
+
+
+img_command.add_command(info_verb)
+img_command.add_command(check_verb)
