@@ -4,6 +4,8 @@ Where all power cuts of a setting are judged, one run without a fault is forked 
 (`power.cuts`); a sample of them is judged case by case (`work.judge_drawn`).
 """
 
+from operator import itemgetter
+
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.faults.power import LYING, POWER, PowerLoss
@@ -29,7 +31,7 @@ DEPTH = 1
 def survey_orders(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     """Count the orders of one departure, equivalent ones as well, and the scheduler's own."""
     case = case_of(roster, setting)
-    ran = Ran(case.order, tuple(recorded(case).taken), None)
+    ran = Ran(case.order, tuple(recorded(case).taken), lambda: None)
     count = 1 + sum(len(taken.able) for _, taken in ran.places())
     return Survey({ORDERS: count}, {}, points=0, choice=count, leading=0)
 
@@ -37,9 +39,9 @@ def survey_orders(roster: Roster, setting: Setting, scope: Scope) -> Survey:
 def judge_orders(roster: Roster, setting: Setting, scope: Scope) -> Tally:
     """Judge the orders of a setting, of equivalent ones one."""
     search, tally = orders_of(case_of(roster, setting), DEPTH), Tally()
-    by_place = sorted(search.orders(), key=lambda ran: _place(ran.order))
-    for rank, ran in enumerate(by_place):
-        tally.count(ran.outcome, NoFault(), rank)
+    judged = [(_place(ran.order), ran.outcome) for ran in search.orders()]
+    for rank, (_, outcome) in enumerate(sorted(judged, key=itemgetter(0))):
+        tally.count(outcome, NoFault(), rank)
     tally.groups, tally.pruned = {ORDERS: tally.cases}, search.counts.pruned
     return tally
 

@@ -1,10 +1,12 @@
 """The orders of one case, each run and judged."""
 
+import functools
+
 import attrs
 
 from blockops.lab.case import Case
 from blockops.lab.gathering import gather
-from blockops.lab.interleaving.ordered import OrderedExecution
+from blockops.lab.interleaving.ordered import OrderedExecution, Trace
 from blockops.lab.interleaving.search import Ran, Search
 from blockops.lab.judging import Judged
 from blockops.lab.laws import judge
@@ -12,13 +14,13 @@ from blockops.lab.laws import judge
 
 def orders_of(case: Case, depth: int, *, prune: bool = True) -> Search[Judged]:
     """Return the search through all orders of *case* with at most *depth* departures beyond its own."""
-    return Search(lambda order: run(attrs.evolve(case, order=order)), depth, prune, case.order)
+    return Search(lambda order, last: run(attrs.evolve(case, order=order), last), depth, prune, case.order)
 
 
-def run(case: Case) -> Ran[Judged]:
-    """Run a case under its order, and judge it by all laws."""
-    execution = recorded(case)
-    return Ran(case.order, tuple(execution.taken), _judged(case, execution))
+def run(case: Case, last: bool = False) -> Ran[Judged]:
+    """Run a case under its order; it is judged by all laws when somebody asks what came of it."""
+    execution = recorded(case, Trace.DEPARTURES if last else Trace.ALL)
+    return Ran(case.order, tuple(execution.taken), functools.partial(_judged, case, execution))
 
 
 def _judged(case: Case, execution: OrderedExecution) -> Judged:
@@ -31,8 +33,8 @@ def _judged(case: Case, execution: OrderedExecution) -> Judged:
     return Judged(case.id, judgements, broken, crossroads=evidence.crossroads)
 
 
-def recorded(case: Case) -> OrderedExecution:
-    """Return the run of a case under its order, come to rest, with the steps that were taken."""
-    execution = OrderedExecution(case, recording=True)
+def recorded(case: Case, trace: Trace = Trace.ALL) -> OrderedExecution:
+    """Return the run of a case under its order, come to rest, with the steps that *trace* asks for."""
+    execution = OrderedExecution(case, trace=trace)
     execution.go()
     return execution

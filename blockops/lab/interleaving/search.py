@@ -11,6 +11,7 @@ By induction over turns every order that is left out ends like one that was run 
 the bound allows.)
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -34,11 +35,19 @@ class Taken:
 
 @attrs.frozen
 class Ran(Generic[T]):
-    """A run under an order: its steps as long as tasks may depart, and what came of it."""
+    """A run under an order: its steps as long as tasks may depart, and how to find out what came of it.
+
+    Of a run to which no departure is to be added only the steps out of turn are known.
+    """
 
     order: Order
     steps: tuple[Taken, ...]
-    outcome: T
+    found: Callable[[], T]
+
+    @functools.cached_property
+    def outcome(self) -> T:
+        """What came of it: looked into when it is first asked for."""
+        return self.found()
 
     def places(self) -> list[tuple[int, Taken]]:
         """Return where a further departure may come: before which turns, each with the step that follows."""
@@ -64,10 +73,11 @@ class Counts:
 class Search(Generic[T]):
     """Looks through all orders of at most *depth* departures beyond those of *root*.
 
-    *prune* False: equivalent ones, too.
+    *prune* False: equivalent ones, too.  *run* is told whether the run is a last one, so that no departure
+    will be added to it.
     """
 
-    run: Callable[[Order], Ran[T]]
+    run: Callable[[Order, bool], Ran[T]]
     depth: int
     prune: bool = True
     root: Order = USUAL
@@ -75,7 +85,7 @@ class Search(Generic[T]):
 
     def orders(self) -> Iterator[Ran[T]]:
         """Yield a run of each order, the root's first."""
-        first = self.run(self.root)
+        first = self.run(self.root, not self.depth)
         self.counts.explored += 1
         yield first
         yield from self._deeper(first, self.depth, first.places())
@@ -87,7 +97,7 @@ class Search(Generic[T]):
             here: dict[str, Footprint] = {}
             for task in taken.able:
                 if not self._is_equivalent(taken, task, later):
-                    found = self.run(ran.order.then(turn, task))
+                    found = self.run(ran.order.then(turn, task), depth == 1)
                     here[task] = found.departed
                     self.counts.explored += 1
                     yield found
@@ -96,7 +106,7 @@ class Search(Generic[T]):
                 here[task] = taken.footprint if taken.task == task else later[task]
                 self.counts.pruned += 1
                 if depth > 1:
-                    found = self.run(ran.order.then(turn, task))
+                    found = self.run(ran.order.then(turn, task), False)
                     yield from self._deeper(found, depth - 1, found.places()[:1])
             later = here
 

@@ -20,7 +20,7 @@ class Small:
         self.programs = programs
         self.blind = blind
 
-    def run(self, order: Order) -> Ran[Outcome]:
+    def run(self, order: Order, last: bool) -> Ran[Outcome]:
         memory: dict[str, str] = {}
         done = [0] * len(self.programs)
         found: list[list[str]] = [[] for _ in self.programs]
@@ -51,7 +51,8 @@ class Small:
             if able():
                 step(pointer % len(done), out_of_turn=False)
                 pointer += 1
-        return Ran(order, tuple(steps), (tuple(sorted(memory.items())), tuple(map(tuple, found))))
+        outcome = tuple(sorted(memory.items())), tuple(map(tuple, found))
+        return Ran(order, tuple(one for one in steps if one.out_of_turn or not last), lambda: outcome)
 
 
 def outcomes(world: Small, depth: int, *, prune: bool) -> tuple[set[Outcome], Counts]:
