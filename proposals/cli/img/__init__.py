@@ -2,7 +2,7 @@
 
 program    the verbs together                 ending     how one ends: qemu-img's exit codes
 arguments  options that several verbs have    human      what people read
-looking    info and check
+looking    info, check and map
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from blockops.errors import InvalidRequest
 from blockops.graph.formats import FORMATS
+from blockops.img.sizes import parse_size
 
 Verb = Callable[..., Any]
 
@@ -23,6 +25,21 @@ def image_format(letter: str, name: str, says: str) -> Callable[[Verb], Verb]:
     """Return an option *letter* for a format, handed over as *name*."""
     return click.option(letter, name, metavar="FORMAT", callback=_known, help=says)
 
+
+class Size(click.ParamType[int]):
+    """A size in bytes, with the suffixes of qemu-img."""
+
+    name = "size"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Return the bytes; usage error for what is no size."""
+        try:
+            return value if isinstance(value, int) else parse_size(value)
+        except InvalidRequest as error:
+            self.fail(error.message, parameter, context)
+
+
+SIZE = Size()
 
 first_format = image_format("-f", "format", "The image's format; found out by its first bytes if not given.")
 

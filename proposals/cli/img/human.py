@@ -6,6 +6,7 @@ from typing import Any
 
 from blockops.img.checking import Ending, ImageCheck
 from blockops.img.directory import NANOSECONDS, Snapshot
+from blockops.img.extents import Extent
 from blockops.img.info import ImageInfo
 from blockops.img.sizes import size_in_words
 
@@ -92,3 +93,12 @@ def check_lines(found: ImageCheck) -> Iterator[str]:
 
 def _percent(part: int, whole: int) -> str:
     return f"{part * 100 / whole:.2f}%"
+
+
+MAP_HEAD = f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File"
+
+
+def map_line(extent: Extent, filename: str) -> str:
+    """Return the line for an extent that is in the file of this name."""
+    numbers = (extent.start, extent.length, extent.offset or 0)
+    return "".join(f"{hex(number) if number else '0':<16}" for number in numbers) + filename

@@ -1,16 +1,19 @@
-"""The verbs that only look: `info` and `check`."""
+"""The verbs that only look: `info`, `check` and `map`."""
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from blockops.host.posix import PosixFolder
 from blockops.img.checking import Ending, ImageCheck, check_image
+from blockops.img.extents import Extent, extents
 from blockops.img.info import backing_chain, info
+from blockops.img.opening import Layer, open_chain
 from proposals.cli.img import arguments
 from proposals.cli.img.ending import Refused
-from proposals.cli.img.human import check_lines, info_lines
+from proposals.cli.img.human import MAP_HEAD, check_lines, info_lines, map_line
 
 INFO = """Print what an image says of itself.
 
@@ -29,6 +32,16 @@ Exit codes:
   2   the image is corrupt
   3   clusters are leaked, nothing else
   63  the format has nothing to check
+"""
+
+MAP = """Print where the guest's data is: in which image of the chain, at which offset.
+
+For people the stretches that hold data, as JSON all of them.
+
+\b
+Examples:
+  blockops img map disk.qcow2
+  blockops img map --output json --start-offset 1G --max-length 64M disk.qcow2
 """
 
 
@@ -81,6 +94,54 @@ def _print_check(found: ImageCheck, output: str) -> None:
         print_json(found.as_json())
     else:
         click.echo("\n".join(check_lines(found)))
+
+
+@click.command("map", help=MAP, short_help="Where an image's data is.")
+@arguments.with_all(
+    arguments.filename,
+    arguments.first_format,
+    arguments.output,
+    click.option(
+        "--start-offset", "start", type=arguments.SIZE, default=0, help="From this byte of the disk on."
+    ),
+    click.option("--max-length", "length", type=arguments.SIZE, help="Only so many bytes of it."),
+    arguments.force_share,
+)
+def map_verb(
+    filename: str, format: str | None, output: str, start: int, length: int | None, force_share: bool
+) -> int:
+    """Print a line for each extent while the tables are read, so that no map is too long for memory."""
+    with open_chain(PosixFolder("."), filename, format, force_share=force_share) as chain:
+        end = None if length is None else start + length
+        found = extents(chain, start, end)
+        lines = _json_lines(found, start) if output == "json" else _human_lines(found, chain.layers)
+        for line in lines:
+            click.echo(line)
+    return 0
+
+
+def _json_lines(found: Iterator[Extent], start: int) -> Iterator[str]:
+    """Yield the lines of one array, an object a line; if an error ends them the array stays open."""
+    # Where there is nothing, qemu-img tells of an extent that has no length.
+    before = next(found, Extent(start, 0, 0, False, False, False, None))
+    opening = "["
+    for extent in found:
+        yield f"{opening}{_object(before)},"
+        before, opening = extent, ""
+    yield f"{opening}{_object(before)}]"
+
+
+def _object(extent: Extent) -> str:
+    return json.dumps(extent.as_json()).replace("{", "{ ")
+
+
+def _human_lines(found: Iterator[Extent], layers: Sequence[Layer]) -> Iterator[str]:
+    yield MAP_HEAD
+    for extent in found:
+        if extent.data and not extent.zero:
+            if extent.offset is None:
+                raise Refused("the image has compressed clusters, whose place only --output json can tell")
+            yield map_line(extent, layers[extent.depth].filename)
 
 
 def print_json(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from proposals.cli.img.looking import check_verb, info_verb
+from proposals.cli.img.looking import check_verb, info_verb, map_verb
 
 HELP = """Look at disk images and change them: the verbs, options and exit codes of qemu-img.
 
@@ -10,6 +10,7 @@ HELP = """Look at disk images and change them: the verbs, options and exit codes
 Examples:
   blockops img info --backing-chain disk.qcow2
   blockops img check --output json disk.qcow2
+  blockops img map disk.qcow2
 """
 
 
@@ -28,3 +29,4 @@ def img_command() -> None:
 
 img_command.add_command(info_verb)
 img_command.add_command(check_verb)
+img_command.add_command(map_verb)
