@@ -86,7 +86,8 @@ class Explanation:
     *killed*: the hypervisor was, and was restarted on what management's recovery had left; *power_lost*: by a
     power cut of the whole host; *ending* and *failure*: how management ended, and with which error;
     *created*, *removed*: files that are new and those that are gone, management's own left out;
-    *verdicts*: by law.  *undecided*: the law *recoverable* is held by this case alone, and has its last word
+    *verdicts*: by law.  *masked*: the fault struck, and nothing is visible of it.
+    *undecided*: the law *recoverable* is held by this case alone, and has its last word
     over all cases that look alike.
     """
 
@@ -107,6 +108,7 @@ class Explanation:
     removed: tuple[str, ...]
     breaches: tuple[Breach, ...]
     verdicts: dict[str, str]
+    masked: bool
     undecided: bool
 
 
@@ -133,6 +135,7 @@ def explained(replayed: Replayed) -> Explanation:
         removed=tuple(sorted(before - after)),
         breaches=tuple(_breach(law, replayed) for law in LAWS if verdicts[law.id] is Verdict.VIOLATED),
         verdicts={law: verdict.value for law, verdict in verdicts.items()},
+        masked=replayed.masked,
         undecided=crossed and verdicts["recoverable"] is Verdict.HELD,
     )
 

@@ -19,7 +19,7 @@ Two cases of a setting are equal, and only one of them is run, where the recorde
 Equal cases are counted as cases, and how many were answered this way is counted, too.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -31,12 +31,15 @@ from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault, Span
 from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, ONE_FILE, Kind, scope_of
 from blockops.lab.faults.management import ManagerForgets, ManagerRestarts
+from blockops.lab.faults.pace import NoFault
 from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
+from blockops.lab.interleaving.order import USUAL
 from blockops.lab.interleaving.ordered import execution_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
+from blockops.lab.masking import Outside, is_masked, is_usual, remember, remembered
 from blockops.lab.scenario import seen_in
 
 
@@ -45,7 +48,8 @@ class Judged:
     """A case with what each law says of it, and what of the core broke in it.
 
     *seen*: what the oracles of scenarios say of it or, where it was not run, of the case that it equals.
-    *struck*: the fault met something (of a pair: both did); *again*, *within* and *beyond* are those of
+    *struck*: the fault met something (of a pair, and of two deaths: both did); *masked*: it did, and nothing
+    is visible of it (`masking`), as far as that was asked; *again*, *within* and *beyond* are those of
     the last of its troubles (`faults.host.Trouble`), *operation* is what that struck first;
     *asked*, *way*, *made_good*, *noted* and *manager_steps* are as in `Evidence`; *equal*: the case was not
     run to its end, because it equals another that was.
@@ -55,6 +59,7 @@ class Judged:
     judgements: dict[str, Judgement]
     broken: tuple[str, ...] = ()
     struck: bool = True
+    masked: bool = False
     again: frozenset[str] = frozenset()
     within: frozenset[str] = frozenset()
     beyond: bool = True
@@ -87,25 +92,32 @@ def evidence_of(case: Case, known: Container[Place] = ()) -> Evidence:
     return gather(execution)
 
 
-def judged(case: Case, known: Container[Place] = ()) -> Judged:
-    """Run one case and judge it by all laws.  What breaks inside the core or the lab is reported as such."""
+def judged(case: Case, known: Container[Place] = (), usual: Outside | None = None) -> Judged:
+    """Run one case and judge it by all laws.  What breaks inside the core or the lab is reported as such.
+
+    *usual*: what is visible of its setting where nothing breaks; without it no case is known to be masked.
+    """
     try:
         evidence = evidence_of(case, known)
         judgements, seen = dict(judge(evidence)), seen_in(evidence)
     except Exception as error:  # whatever it is, it is ours, and the run must say so
         return Judged(case.id, {}, (f"{case.id}: {type(error).__name__}: {error}",))
     broken = tuple(f"{case.id}: {sentence}" for sentence in evidence.broken)
+    if is_usual(evidence):
+        remember(evidence, judgements)
+    struck, masked = has_struck(evidence), masked_in(evidence, judgements, usual)
     if not evidence.troubles:
         return Judged(
             case.id,
             judgements,
             broken,
+            struck,
+            masked,
             crossroads=evidence.crossroads,
             seen=seen,
             noted=evidence.noted,
             manager_steps=evidence.manager_steps,
         )
-    struck = evidence.killed or all(trouble.first is not None for trouble in evidence.troubles)
     last = evidence.troubles[-1]
     again, within = frozenset(last.again), frozenset(last.within)
     operation = "" if last.first is None else last.first.operation
@@ -114,6 +126,7 @@ def judged(case: Case, known: Container[Place] = ()) -> Judged:
         judgements,
         broken,
         struck,
+        masked,
         again,
         within,
         last.beyond,
@@ -123,6 +136,26 @@ def judged(case: Case, known: Container[Place] = ()) -> Judged:
         made_good=evidence.made_good,
         seen=seen,
     )
+
+
+def has_struck(evidence: Evidence) -> bool:
+    """Whether the fault met something: pairs and second deaths are listed without knowing that they will."""
+    if evidence.killed:
+        return True
+    met = all(trouble.first is not None for trouble in evidence.troubles)
+    return met and evidence.case.fault.has_ended(evidence.manager_steps)
+
+
+def masked_in(evidence: Evidence, judgements: Mapping[str, Judgement], usual: Outside | None) -> bool:
+    """Whether the fault struck and left nothing visible; *usual* as in `judged`."""
+    return usual is not None and has_struck(evidence) and is_masked(evidence, judgements, usual)
+
+
+def usual_of(setting: Case) -> Outside | None:
+    """Return what is visible of a setting in which nothing breaks; None where the lab itself breaks."""
+    if remembered(setting) is None:
+        judged(attrs.evolve(setting, fault=NoFault(), order=USUAL))
+    return remembered(setting)
 
 
 _Point: TypeAlias = tuple[tuple[HostFault, ...], int]
@@ -142,6 +175,7 @@ class Judging:
     _kills: dict[int, Judged] = attrs.field(factory=dict)
     _restarts: dict[int, Judged] = attrs.field(factory=dict)
     _made_good: dict[Place, Judged] = attrs.field(factory=dict)
+    _usual: Outside | None = None
     _point: _Point | None = None
     _there: dict[tuple[bool, Span], _Kinds] = attrs.field(factory=dict)
 
@@ -154,8 +188,10 @@ class Judging:
         return found
 
     def _judged(self, case: Case) -> Judged:
+        if self._usual is None and not isinstance(case.fault, NoFault):
+            self._usual = usual_of(case)
         try:
-            found = judged(case, self._made_good)
+            found = judged(case, self._made_good, self._usual)
         except Foregone as known:
             # What it would have met later, had it lasted, is not known.
             scope = frozenset({ONE_FILE})
@@ -184,7 +220,9 @@ class Judging:
             case ManagerRestarts(step=step, again=int(again)):
                 once = self._restarts.get(step)
                 # One step more than it took: it might have died waiting.
-                return None if once is None or step + again <= once.manager_steps else once
+                if once is None or step + again <= once.manager_steps:
+                    return None
+                return attrs.evolve(once, struck=False, masked=False)
             case _:
                 return None
 

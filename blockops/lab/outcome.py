@@ -71,8 +71,6 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         notes.append(f"only the faults {', '.join(settings.faults)}")
     if tally.equal:
         notes.append(f"{tally.equal} cases equal others and were judged with them")
-    if tally.masked:
-        notes.append(f"{tally.masked} faults never struck")
     return Coverage(
         part.contestant.id,
         part.place,
@@ -81,7 +79,13 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         len(tally.points),
         surveyed.points,
         tuple(
-            Portion(group, tally.groups.get(group, 0), of - tally.pruned)
+            Portion(
+                group,
+                tally.groups.get(group, 0),
+                of - tally.pruned,
+                tally.masked.get(group, 0),
+                tally.unmet.get(group, 0),
+            )
             for group, of in surveyed.groups.items()
         ),
         part.setting.world.devices,

@@ -13,6 +13,7 @@ from blockops.lab.exploring import is_met, record
 from blockops.lab.faults import GROUPS
 from blockops.lab.gathering import gather
 from blockops.lab.interleaving.ordered import OrderedExecution
+from blockops.lab.judging import masked_in, usual_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.naming import fault_point
@@ -25,7 +26,8 @@ from blockops.management.contestant import Contestant
 class Replayed:
     """A case once more: what happened, what each law says of it, what the fault hit, all that is known.
 
-    *crashed*: where the hypervisor was killed, what was on the disk then, or what a power cut left of it.
+    *masked*: the fault struck, and nothing is visible of it.  *crashed*: where the hypervisor was killed,
+    what was on the disk then, or what a power cut left of it.
     """
 
     case: str
@@ -34,6 +36,7 @@ class Replayed:
     fault_point: str
     evidence: Evidence
     broken: tuple[str, ...] = ()
+    masked: bool = False
     crashed: MemoryDisk | None = None
 
 
@@ -82,13 +85,15 @@ def watch(case: Case) -> Replayed:
     # Of a power cut less survives than there was when it ended the hypervisor.
     crashed = execution.disk.fork() if execution.evidence.power_lost else execution.crashed
     evidence = gather(execution)
+    judgements = dict(judge(evidence))
     return Replayed(
         case.id,
         tuple(execution.timeline),
-        dict(judge(evidence)),
+        judgements,
         _fault_point(case, evidence),
         evidence,
         evidence.broken,
+        masked_in(evidence, judgements, usual_of(case)),
         crashed,
     )
 

@@ -99,11 +99,16 @@ class Cell:
 
 @attrs.frozen
 class Portion:
-    """How many cases of one group of faults there are (*of*), and how many of them were judged."""
+    """How many cases of one group of faults there are (*of*), and how many of them were judged.
+
+    Of those, *not_met* had a fault that struck nothing, *masked* one that struck and left nothing visible.
+    """
 
     group: str
     judged: int
     of: int
+    masked: int = 0
+    not_met: int = 0
 
 
 @attrs.frozen

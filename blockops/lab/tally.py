@@ -44,14 +44,16 @@ class Tally:
     """Verdicts per law, violations per law and sort, what of the core broke, how many cases of what.
 
     *scenes* has verdicts per scenario, and *suffered* what its violations are.
-    *points* are the host operations that were broken, *groups* counts cases by group of faults, *lasting*
-    the violations of a law in cases whose fault struck more than once; *pairs* has drawn those pairs of
-    faults whose first was among the cases; *pruned* orders were left out, being equivalent; *views* are
-    the cases that are not among the verdicts yet.
+    *points* are the host operations that were broken, *groups* counts cases by group of faults; so do
+    *masked* those whose fault struck and left nothing visible, *unmet* those whose fault met nothing.
+    *lasting* counts the violations of a law in cases whose fault struck more than once; *pairs* has drawn
+    those pairs of faults whose first was among the cases; *pruned* orders were left out, being equivalent;
+    *views* are the cases that are not among the verdicts yet.
     """
 
     cases: int = 0
-    masked: int = 0
+    masked: dict[str, int] = attrs.field(factory=dict)
+    unmet: dict[str, int] = attrs.field(factory=dict)
     equal: int = 0
     verdicts: dict[tuple[str, Verdict], int] = attrs.field(factory=dict)
     violations: dict[tuple[str, str], Broken] = attrs.field(factory=dict)
@@ -68,9 +70,12 @@ class Tally:
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
         """Take in one case, the *rank*-th of its setting, broken by *fault*."""
         self.cases += 1
-        self.groups[fault.group] = self.groups.get(fault.group, 0) + 1
+        _add(self.groups, fault.group)
+        if not judged.struck:
+            _add(self.unmet, fault.group)
+        elif judged.masked:
+            _add(self.masked, fault.group)
         self.points.update([fault.armed_from] if fault.armed_from else [])
-        self.masked += not judged.struck
         self.equal += judged.equal
         self.broken.extend(judged.broken[: MAX_BROKEN - len(self.broken)])
         for law, judgement in judged.judgements.items():
@@ -80,7 +85,7 @@ class Tally:
                 continue
             self._verdict(law, judgement.verdict)
             if judgement.verdict is Verdict.VIOLATED:
-                self.lasting[law] = self.lasting.get(law, 0) + judged.lasted(fault)
+                _add(self.lasting, law, judged.lasted(fault))
                 _note(self.violations, (law, judgement.key), Broken(rank, judged.case, judgement.sentence))
         for scenario, judgement in judged.seen.items():
             if SCENARIOS[scenario].meets(fault):
@@ -95,15 +100,13 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Take in another tally of the same setting."""
         self.cases += other.cases
-        self.masked += other.masked
         self.equal += other.equal
         self.pruned += other.pruned
         self.points |= other.points
-        for law, number in other.lasting.items():
-            self.lasting[law] = self.lasting.get(law, 0) + number
+        for name in ("lasting", "groups", "masked", "unmet"):
+            for key, number in getattr(other, name).items():
+                _add(getattr(self, name), key, number)
         self.pairs.add(other.pairs)
-        for group, number in other.groups.items():
-            self.groups[group] = self.groups.get(group, 0) + number
         self.broken = sorted({*self.broken, *other.broken})[:MAX_BROKEN]
         self.views.add(other.views)
         for (law, verdict), number in other.verdicts.items():
@@ -136,6 +139,10 @@ class Tally:
     def _verdict(self, law: str, verdict: Verdict, number: int = 1) -> None:
         if number:
             self.verdicts[law, verdict] = self.verdicts.get((law, verdict), 0) + number
+
+
+def _add(counts: dict[str, int], key: str, number: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + number
 
 
 def _note(found: dict[K, Broken], key: K, broken: Broken) -> None:

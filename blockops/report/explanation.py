@@ -36,6 +36,11 @@ def _struck(one: Explanation) -> Iterator[str]:
         yield "Nothing is broken."
     else:
         yield f"The fault, {one.injected}: {one.fault}."
+    if one.masked:
+        yield (
+            "It struck and is masked: no law finds anything, and guest, management, devices and files are as "
+            "where nothing breaks."
+        )
     for cut in one.survived:
         again = (
             "" if cut.before is None else f"Power was lost again before operation {cut.before} of recovery. "

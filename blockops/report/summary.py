@@ -14,6 +14,7 @@ from blockops.lab.results import Cell, Coverage, Design, Law, Results
 from blockops.report.case import setting_of
 from blockops.report.contrast import Contrast, contrasts
 from blockops.report.exhibits import Exhibit, exhibits, most_telling
+from blockops.report.fates import Fate, by_contestant, by_group, fates
 from blockops.report.merging import Group, groups
 from blockops.report.tally import Tally, counted, tally
 from blockops.report.totals import Totals, totals
@@ -155,6 +156,15 @@ class Summary:
     def remainders(self) -> tuple[Remainder, ...]:
         """What was not judged to the last case, by name of line."""
         return tuple(_remainders(self.chapters))
+
+    @property
+    def fates(self) -> tuple[tuple[str, tuple[Fate, ...]], ...]:
+        """What became of the faults, by contestant and by group of faults, each under its heading."""
+        coverage = self.results.coverage
+        return (
+            ("contestant", fates(coverage, by_contestant)),
+            ("faults", fates(coverage, by_group)),
+        )
 
     @property
     def exhibited(self) -> int:

@@ -148,6 +148,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
         yield Text(f"{share.words}: sampled, seed {results.seed}{share.planned}.", "dim")
     for sentence in totals.extents:
         yield Text(f"{sentence}.")
+    yield Text(f"{totals.fate.numbers} {totals.fate.words}.")
     if totals.truncated:
         rest = f"; {totals.uncounted:,} not counted yet" if totals.uncounted else ""
         yield Text(

@@ -15,6 +15,7 @@ from blockops.lab.faults.kinds import Kind
 from blockops.lab.results import Coverage, Results
 from blockops.report.case import place_of
 from blockops.report.extents import extents
+from blockops.report.fates import Fate, together
 from blockops.report.merging import DEVICES, WORLDS, devices_of, respect, worlds_of
 from blockops.report.tally import Tally, counted, tally
 
@@ -80,8 +81,8 @@ class Totals:
     each how many orders there were, and how many states after power cuts.  *grey* settings were
     sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
     before their cases were known; nothing is summed up then, for there was no plan.  Pairs of faults count as
-    settings of their own.  *stopped* says in a sentence how far a run came that was stopped, empty for
-    others; *exhausted* are the numbers of devices where nothing was sampled.
+    settings of their own.  *fate* is what became of all faults.  *stopped* says in a sentence how far a run
+    came that was stopped, empty for others; *exhausted* are the numbers of devices where nothing was sampled.
     """
 
     contestants: int
@@ -100,6 +101,7 @@ class Totals:
     samples: tuple[Share, ...]
     extents: tuple[str, ...]
     judgements: int
+    fate: Fate
     by_law: dict[str, Tally]
 
     @property
@@ -175,6 +177,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         samples=tuple(_samples([entry for entry in summed if entry.sampled])),
         extents=tuple(extents(summed)),
         judgements=sum(counts.judged for counts in by_law.values()),
+        fate=together(run),
         by_law=by_law,
     )
 

@@ -136,6 +136,10 @@ class Fault(ABC):
         """Whether the hypervisor dies before step *step* of the scheduler, if it has not yet."""
         return self.kill_step is not None and step >= self.kill_step
 
+    def has_ended(self, manager_steps: int) -> bool:
+        """Whether it has done all that it is to do to management, which has taken so many steps in all."""
+        return True
+
     def kills_management(self, step: int) -> bool:
         """Whether management dies before its step *step*; the steps of a new process go on counting."""
         return False

@@ -55,6 +55,9 @@ class ManagerRestarts(Fault):
     def is_variant(self) -> bool:
         return self.again is not None
 
+    def has_ended(self, manager_steps: int) -> bool:
+        return self.again is None or manager_steps > self.step + self.again
+
     def kills_management(self, step: int) -> bool:
         return step == self.step or (self.again is not None and step == self.step + self.again + 1)
 
