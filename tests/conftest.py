@@ -27,7 +27,7 @@ TOOLS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 # Libraries that a test may ask for in the same way: the extra of ours that brings them.
-EXTRAS = {"distributed": "blockops[dask]"}
+EXTRAS = {"distributed": "blockops[dask]", "zstandard": "blockops[zstd]"}
 
 NOT_RUN = pytest.StashKey[Counter[str]]()
 

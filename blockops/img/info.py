@@ -14,15 +14,8 @@ from blockops.host.api import LockMode
 from blockops.host.posix import PosixFile, PosixFolder
 from blockops.img.directory import Bitmap, Snapshot, bitmaps, snapshots
 from blockops.img.names import beside
-from blockops.qcow2.header import (
-    CORRUPT,
-    DATA_FILE,
-    DIRTY,
-    KNOWN_INCOMPATIBLE,
-    Header,
-    read_header,
-    refuse_reading,
-)
+from blockops.qcow2.features import KNOWN_INCOMPATIBLE, refuse_reading
+from blockops.qcow2.header import COMPRESSION_TYPE, CORRUPT, DATA_FILE, DIRTY, Header, read_header
 from blockops.units import SECTOR, round_up
 
 LAZY_REFCOUNTS: Final = 1 << 0
@@ -164,9 +157,8 @@ def _refuse_unknown(header: Header, path: str) -> None:
     """Refuse what the format does not know; what we know and cannot read does not matter here."""
     unknown = attrs.evolve(
         header,
-        incompatible=header.incompatible & ~KNOWN_INCOMPATIBLE,
+        incompatible=header.incompatible & (~KNOWN_INCOMPATIBLE | COMPRESSION_TYPE),
         crypt_method=0 if header.crypt_method == AES else header.crypt_method,
-        additional=b"" if header.compression_type < len(_COMPRESSION) else header.additional,
     )
     refuse_reading(unknown, path)
 

@@ -1,8 +1,8 @@
 """The header: its fields, its extensions, and the features that it announces.
 
 `read_header` checks every field against the format and the file's real size, so that no claimed number
-ever decides how much memory is used.  It does not judge features: `refuse_reading` and `refuse_writing`
-do, each by name (spec: "Header", "Header extensions", "Feature name table").
+ever decides how much memory is used.  It does not judge features: the module `features` does (spec:
+"Header", "Header extensions").
 """
 
 import struct
@@ -34,7 +34,6 @@ CORRUPT = 1 << 1
 DATA_FILE = 1 << 2
 COMPRESSION_TYPE = 1 << 3
 EXTENDED_L2 = 1 << 4
-KNOWN_INCOMPATIBLE = DIRTY | CORRUPT | DATA_FILE | COMPRESSION_TYPE | EXTENDED_L2
 
 END_OF_EXTENSIONS = 0
 BACKING_FORMAT = 0xE2792ACA
@@ -45,7 +44,6 @@ NOWHERE = HostOffset(0)
 _V2 = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3 = struct.Struct(">QQQII")
 _EXTENSION = struct.Struct(">II")
-_FEATURE_NAME_SIZE = 48
 _SNAPSHOT_MINIMUM = 40
 # One read of this size fetches the whole header of every image that tools write.
 _FIRST_READ = 4096
@@ -84,7 +82,7 @@ class Header:
     def backing_format(self) -> str | None:
         """The format that the header names for the backing file, if any."""
         data = self.extension(BACKING_FORMAT)
-        return None if data is None else _text(data)
+        return None if data is None else text_of(data)
 
     @property
     def length(self) -> int:
@@ -275,7 +273,7 @@ class _Decoder:
     def _backing_name(self) -> str | None:
         if self._backing_offset == 0:
             return None
-        return _text(self._data[self._backing_offset : self._backing_offset + self._backing_length])
+        return text_of(self._data[self._backing_offset : self._backing_offset + self._backing_length])
 
     def _check_end(self, end: int, room: int, offset: int, field: str, value: int) -> None:
         """Raise where what *field* describes would end at *end*, behind the *room* that the file has."""
@@ -297,7 +295,7 @@ class _Decoder:
 def encode_fields(header: Header) -> bytes:
     """Return the fixed fields only: they fit one sector, so writing them over the old ones is one step."""
     shape = header.geometry
-    name = _bytes(header.backing_file or "")
+    name = bytes_of(header.backing_file or "")
     start = _V2.pack(
         MAGIC,
         shape.version,
@@ -325,7 +323,7 @@ def encode(header: Header) -> bytes:
     Raises `InvalidRequest` where it does not fit the first cluster.
     """
     extensions = b"".join(map(_encode_extension, header.extensions)) + _EXTENSION.pack(END_OF_EXTENSIONS, 0)
-    name = _bytes(header.backing_file or "")
+    name = bytes_of(header.backing_file or "")
     offset = header.length + len(extensions) if name else 0
     data = encode_fields(attrs.evolve(header, backing_offset=offset)) + extensions + name
     if len(name) > MAX_BACKING_NAME or len(data) > header.geometry.cluster_size:
@@ -340,52 +338,14 @@ def _encode_extension(extension: Extension) -> bytes:
 
 def backing_format_extension(name: str) -> Extension:
     """Return the extension that names the backing file's format."""
-    return Extension(BACKING_FORMAT, _bytes(name))
+    return Extension(BACKING_FORMAT, bytes_of(name))
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """Return a name from the header; bytes that are no UTF-8 survive a way there and back."""
     return data.decode("utf-8", "surrogateescape")
 
 
-def _bytes(text: str) -> bytes:
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of a name, as `text_of` reads them."""
     return text.encode("utf-8", "surrogateescape")
-
-
-# ------------------------------------------------------------------------------------------- features
-
-
-def refuse_reading(header: Header, path: str) -> None:
-    """Raise `UnsupportedFeature` where the image uses a feature that we cannot read."""
-    if header.crypt_method:
-        name = {1: "AES", 2: "LUKS"}.get(header.crypt_method, f"method {header.crypt_method}")
-        raise UnsupportedFeature(path, f"encryption ({name})")
-    unknown = header.incompatible & ~KNOWN_INCOMPATIBLE
-    if unknown:
-        raise UnsupportedFeature(path, ", ".join(_names_of(unknown, header)))
-    if header.incompatible & DATA_FILE:
-        raise UnsupportedFeature(path, "an external data file")
-    if header.incompatible & EXTENDED_L2:
-        raise UnsupportedFeature(path, "extended L2 entries")
-    if header.incompatible & COMPRESSION_TYPE or header.compression_type:
-        name = {1: "zstd"}.get(header.compression_type, str(header.compression_type))
-        raise UnsupportedFeature(path, f"compression type {name}")
-
-
-def refuse_writing(header: Header, path: str) -> None:
-    """Raise `UnsupportedFeature` where the image may be read but not be written by us."""
-    if header.incompatible & CORRUPT:
-        raise UnsupportedFeature(path, "writing to an image that is marked corrupt")
-    if header.incompatible & DIRTY:
-        raise UnsupportedFeature(path, "writing to an image that is marked dirty (its refcounts need repair)")
-    if header.snapshots:
-        raise UnsupportedFeature(path, "writing to an image with internal snapshots")
-
-
-def _names_of(bits: int, header: Header) -> list[str]:
-    """Name unknown incompatible features from the image's own table (spec: "Feature name table")."""
-    table = header.extension(FEATURE_NAMES) or b""
-    names = {}
-    for start in range(0, len(table) - _FEATURE_NAME_SIZE + 1, _FEATURE_NAME_SIZE):
-        if table[start] == 0:
-            names[table[start + 1]] = _text(table[start + 2 : start + _FEATURE_NAME_SIZE].rstrip(b"\0"))
-    return [names.get(bit) or f"incompatible feature {bit}" for bit in range(64) if bits >> bit & 1]

@@ -1,37 +1,26 @@
 """A qcow2 image: what the guest reads and writes, at any offset and length.
 
 A request is cut into runs of clusters that lie together, each one system call.  Where a write needs new
-clusters, they are counted, filled (with what the guest would have read around the data) and only then
-referred to; so a request that fails has changed nothing but the runs before it.  The image takes an open
-host file and never opens one; its backing is anything with a size and a `read`.
+clusters, `writing` makes them.  The image takes an open host file and never opens one; its backing is
+anything with a size and a `read`.
 """
 
-from typing import Protocol, Self
+from typing import Self
 
 from blockops.errors import BlockError, Effect, HostError, ImageError, InvalidRequest
 from blockops.host.api import HostFile
 from blockops.qcow2.anchor import Anchor
+from blockops.qcow2.compressed import CompressedClusters
 from blockops.qcow2.durable import DurableFile
-from blockops.qcow2.header import Header, read_header, refuse_reading, refuse_writing
+from blockops.qcow2.features import refuse_reading, refuse_writing
+from blockops.qcow2.header import Header, read_header
 from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.table_cache import Stage
-from blockops.units import MIB, SECTOR, HostOffset, round_up
+from blockops.qcow2.writing import Backing, Writer
+from blockops.units import SECTOR, HostOffset, round_up
 
-_DATA, _ZERO, _UNALLOCATED = Kind.DATA, Kind.ZERO, Kind.UNALLOCATED
-# Zeros are written in pieces of at most this many bytes where the format cannot say "zero".
-_ZERO_PIECE = 2 * MIB
-
-
-class Backing(Protocol):
-    """What an image sees of the image that it is an overlay of."""
-
-    @property
-    def size(self) -> int:
-        """Its virtual size in bytes."""
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly *length* bytes from *offset*, a range within its size."""
+_DATA, _UNALLOCATED, _COMPRESSED = Kind.DATA, Kind.UNALLOCATED, Kind.COMPRESSED
 
 
 class Qcow2Image:
@@ -63,6 +52,10 @@ class Qcow2Image:
         )
         self._find = self._map.find
         self._place = self._map.place
+        self._compressed = CompressedClusters(file, header, self._map, self._refcounts)
+        self._writer = Writer(self, file, self._map)
+        self._write_new = self._writer.write_new
+        self._zero_some = self._writer.zero_some
 
     @classmethod
     def open(cls, file: HostFile, *, writable: bool, backing: Backing | None = None) -> Self:
@@ -122,6 +115,8 @@ class Qcow2Image:
             return data if len(data) == length else data.ljust(length, b"\0")
         if kind is _UNALLOCATED and self.backing is not None:
             return _read_padded(self.backing, offset, length)
+        if kind is _COMPRESSED:
+            return self._compressed.read(offset, length)
         return bytes(length)
 
     def holds(self, offset: int, length: int) -> bool:
@@ -184,62 +179,24 @@ class Qcow2Image:
                 error.effect = Effect.UNKNOWN
             raise
 
-    def _write_new(self, offset: int, data: memoryview) -> int:
-        """Write the start of *data* into new clusters, one host write; return how much of it."""
-        shape = self._shape
-        cluster = offset >> shape.cluster_bits
-        inside = offset & shape.cluster_mask
-        host, count, untouched = self._map.allocate(cluster, shape.clusters(inside + len(data)))
-        try:
-            data = data[: (count << shape.cluster_bits) - inside]
-            self._fill(host, offset, data, untouched)
-            self._map.point(cluster, host, count)
-        except BlockError as error:
-            # Nothing refers to the new clusters, so whatever is in them by now, nobody sees it.
-            error.effect = Effect.NONE
-            self._map.give_back(host, count)
-            raise
-        return len(data)
+    def write_compressed(self, offset: int, data: bytes) -> None:
+        """Write whole clusters, compressed where that makes them smaller; errors as `write`.
 
-    def _fill(self, host: HostOffset, offset: int, data: memoryview, untouched: bool) -> None:
-        """Write *data* into the new clusters at *host*, with what the guest sees around it."""
-        mask = self._shape.cluster_mask
-        start = offset & ~mask
-        end = offset + len(data)
-        head, tail = self._surroundings(start, offset, end, min((end + mask) & ~mask, self.size))
-        if not untouched:
-            # Somebody's old bytes are there: every byte of the clusters is written.
-            head = head or bytes(offset - start)
-            tail = tail.ljust((-end) & mask, b"\0")
-        if not head and not tail:
-            # Past the end of the file everything that is not written reads as zeros.
-            self._file.write(host + offset - start, data)
-        elif head or offset == start:
-            self._file.write(host, b"".join((head, data, tail)))
-        else:
-            self._file.write(host + offset - start, b"".join((data, tail)))
-
-    def _surroundings(self, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
-        """Return what the guest reads in [start, offset) and [end, stop); empty where that is zeros."""
-        in_one_cluster = start + self._shape.cluster_size >= stop
-        if in_one_cluster and (start < offset or end < stop) and not self._zero_between(start, stop):
-            # One cluster: one read, of which the middle is thrown away.
-            old = self.read(start, stop - start)
-            return old[: offset - start], old[end - start :]
-        return self._unless_zero(start, offset), self._unless_zero(end, stop)
-
-    def _unless_zero(self, start: int, end: int) -> bytes:
-        return b"" if start >= end or self._zero_between(start, end) else self.read(start, end - start)
-
-    def _zero_between(self, start: int, end: int) -> bool:
-        """Whether a range within one cluster is known to read as zeros without reading it."""
-        if start >= end:
-            return True
-        kind = self._find(start, end - start)[0]
-        return kind is _ZERO or (kind is _UNALLOCATED and not self._backed_from(start))
-
-    def _backed_from(self, offset: int) -> bool:
-        return self.backing is not None and self.backing.size > offset
+        *offset* and *data* end on clusters, or *data* with the disk.
+        """
+        length, shape = len(data), self._shape
+        self._check_write(offset, length)
+        if offset & shape.cluster_mask or (length & shape.cluster_mask and offset + length < self.size):
+            raise InvalidRequest(self.path, f"{length} bytes at offset {offset} are not whole clusters")
+        for start in range(0, length, shape.cluster_size):
+            part = data[start : start + shape.cluster_size]
+            try:
+                if not self._compressed.write(offset + start, part.ljust(shape.cluster_size, b"\0")):
+                    self.write(offset + start, part)
+            except BlockError as error:
+                if start:
+                    error.effect = Effect.UNKNOWN
+                raise
 
     # ------------------------------------------------------------------------------- zeroes and discard
 
@@ -258,32 +215,6 @@ class Qcow2Image:
     def discard(self, offset: int, length: int) -> None:
         """Give up *length* bytes, which read as zeros from then on (our choice); errors as `write`."""
         self.write_zeroes(offset, length)
-
-    def _zero_some(self, offset: int, length: int) -> int:
-        shape = self._shape
-        size = shape.cluster_size
-        inside = offset & shape.cluster_mask
-        if inside or (length < size and offset + length < self.size):
-            length = min(length, size - inside)
-            if not self._zero_between(offset, offset + length):
-                self.write(offset, bytes(length))
-            return length
-        cluster = offset >> shape.cluster_bits
-        whole = shape.clusters(length) if offset + length == self.size else length >> shape.cluster_bits
-        count = min(whole, shape.l2_entries - (cluster & shape.l2_mask))
-        length = min(length, count << shape.cluster_bits)
-        return self._zero_clusters(offset, cluster, count, length)
-
-    def _zero_clusters(self, offset: int, cluster: int, count: int, length: int) -> int:
-        # An image that names a backing file may be open without it: unallocated would show it later.
-        backed = self.backing is not None or self.header.backing_file is not None
-        if backed and self._shape.version < 3:
-            # Version 2 cannot say "zero" over a backing.
-            length = min(length, _ZERO_PIECE)
-            self.write(offset, bytes(length))
-        else:
-            self._map.clear(cluster, count, zero=backed)
-        return length
 
     # ------------------------------------------------------------------------ durability, size, the end
 
@@ -305,6 +236,7 @@ class Qcow2Image:
 
     def _free_released(self) -> None:
         # Nothing durable refers to them any more.  Should this fail, they wait for the next flush: a leak.
+        self._compressed.forget()
         try:
             self._refcounts.apply_released()
             self._refcounts.blocks.write_back()

@@ -10,7 +10,7 @@ import enum
 from array import array
 from typing import assert_never
 
-from blockops.errors import BlockError, ImageError, UnsupportedFeature
+from blockops.errors import BlockError, ImageError
 from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.entries import (
@@ -25,6 +25,7 @@ from blockops.qcow2.entries import (
     Zero,
     decode_l1,
     decode_l2,
+    encode_l2,
 )
 from blockops.qcow2.geometry import ENTRY_SIZE
 from blockops.qcow2.refcounts import Refcounts
@@ -43,9 +44,11 @@ class Kind(enum.Enum):
     DATA = "data"
     ZERO = "zero"
     UNALLOCATED = "unallocated"
+    COMPRESSED = "compressed"
 
 
 _DATA, _ZERO, _UNALLOCATED = Kind.DATA, Kind.ZERO, Kind.UNALLOCATED
+_COMPRESSED = Kind.COMPRESSED
 Run = tuple[Kind, HostOffset, int]
 
 
@@ -78,7 +81,8 @@ class ClusterMap:
     def find(self, offset: int, length: int) -> Run:
         """Return what is at *offset*, where in the file, and for how many of *length* > 0 bytes.
 
-        Raises `ImageError` for a bad entry, `UnsupportedFeature` for a compressed cluster, `HostError`.
+        Where compressed data is, `compressed` says; its run ends with its cluster.  Raises `ImageError` for a
+        bad entry, `HostError`.
         """
         cluster = offset >> self._bits
         inside = offset & self._mask
@@ -150,6 +154,8 @@ class ClusterMap:
         index = cluster & self._l2_mask
         last = min(index + ((inside + length - 1) >> self._bits), self._l2_mask)
         kind, host = self._meaning(cluster, entries[index])
+        if kind is _COMPRESSED:
+            return kind, host, min(length, self._size - inside)
         at = index + 1
         while at <= last:
             if entries[at] != entries[at - 1] or kind is _DATA:
@@ -171,9 +177,16 @@ class ClusterMap:
             case Data(host):
                 return _DATA, host
             case Compressed():
-                raise UnsupportedFeature(self._file.path, "reading compressed clusters")
+                return _COMPRESSED, NOWHERE
             case _:
                 assert_never(mapping)
+
+    def compressed(self, cluster: int) -> Compressed:
+        """Return where the data of a cluster is that `find` has called compressed."""
+        entries = self._entries(cluster)
+        mapping = None if entries is None else self._decode(cluster, entries[cluster & self._l2_mask])
+        assert isinstance(mapping, Compressed)
+        return mapping
 
     def _decode(self, cluster: int, entry: int) -> Mapping:
         try:
@@ -205,6 +218,10 @@ class ClusterMap:
         first = host | COPIED
         self._replace(cluster, array("Q", range(first, first + count * self._size, self._size)))
 
+    def point_compressed(self, cluster: int, host: HostOffset, length: int) -> None:
+        """Let a guest cluster be the *length* compressed bytes at *host*; where it was is released."""
+        self._replace(cluster, array("Q", [encode_l2(Compressed(host, length), self._shape)]))
+
     def clear(self, cluster: int, count: int, *, zero: bool) -> None:
         """Let *count* guest clusters, all of one L2 table, be zero clusters or unallocated ones."""
         if not zero and self._l1[cluster >> self._l2_bits] == 0:
@@ -222,21 +239,22 @@ class ClusterMap:
         losses = [] if old.count(0) == len(old) else self._hosts(cluster, old)
         table.entries[index:end] = new
         self.l2.touch(table, index, len(new))
-        for host in losses:
-            self._refcounts.release(host, 1)
+        for host, clusters in losses:
+            self._refcounts.release(host, clusters)
 
-    def _hosts(self, cluster: int, entries: "array[int]") -> list[HostOffset]:
-        """Return the host clusters that *entries* refer to."""
+    def _hosts(self, cluster: int, entries: "array[int]") -> list[tuple[HostOffset, int]]:
+        """Return the runs of host clusters that *entries* refer to."""
         hosts = []
         for at, entry in enumerate(entries):
             mapping = self._decode(cluster + at, entry)
             match mapping:
                 case Data(host) | Zero(int() as host):
-                    hosts.append(host)
+                    hosts.append((host, 1))
                 case Unallocated() | Zero():
                     pass
-                case Compressed():
-                    raise UnsupportedFeature(self._file.path, "replacing compressed clusters")
+                case Compressed(host, length):
+                    first = HostOffset(host & ~self._mask)
+                    hosts.append((first, self._shape.clusters(host + length - first)))
                 case _:
                     assert_never(mapping)
         return hosts

@@ -119,6 +119,36 @@ class Refcounts:
         self._put(block, first & self._shape.block_mask, run, 1)
         return first, run
 
+    def can_grow(self, cluster: int) -> bool:
+        """Whether a cluster can be counted once more."""
+        return self.get(cluster) < self._shape.max_refcount
+
+    def increase(self, first: int, count: int) -> None:
+        """Count each of *count* clusters that are in use once more; errors as `allocate`.
+
+        All or, after an error, those before some cluster.  Raises `UnsupportedFeature` where the counts
+        are not wide enough.
+        """
+        while count:
+            block = self._existing_block(first)
+            slot = first & self._shape.block_mask
+            run = min(count, self._shape.block_entries - slot)
+            self._increase_in(block, first, slot, run)
+            first, count = first + run, count - run
+
+    def _increase_in(self, block: Table, first: int, slot: int, run: int) -> None:
+        counts = block.entries[slot : slot + run]
+        most = max(counts)
+        if min(counts) == 0:
+            raise self._bad_count(first + counts.index(0), "a cluster in use is counted 0 times")
+        if most >= self._shape.max_refcount:
+            width = f"{self._shape.refcount_bits}-bit refcounts"
+            raise UnsupportedFeature(
+                self._file.path, f"more than {most} references to a cluster with {width}"
+            )
+        block.entries[slot : slot + run] = array(counts.typecode, [one + 1 for one in counts])
+        self.blocks.touch(block, slot, run)
+
     def _last_used(self, first: int, count: int) -> int | None:
         """Return the last cluster of a range that is counted already, if any."""
         return next((c for c in range(first + count - 1, first - 1, -1) if self.get(c)), None)

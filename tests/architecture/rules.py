@@ -42,6 +42,7 @@ DEPENDENCIES = {
     "jinja2": ("blockops/report/",),
     "hypothesis": ("blockops/lab/",),
     "distributed": ("proposals/cli/cluster",),
+    "zstandard": ("blockops/qcow2/compression",),
 }
 
 

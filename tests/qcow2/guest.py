@@ -11,8 +11,11 @@ from blockops.units import SECTOR
 CLUSTER_SIZES = (512, 1024, 4096, 65536)
 
 
-Action = Literal["read", "write", "zero", "discard", "flush", "grow"]
-MOSTLY_WRITES: tuple[Action, ...] = ("write", "write", "write", "zero", "discard", "flush", "grow")
+Action = Literal["read", "write", "compress", "zero", "discard", "flush", "grow"]
+MOSTLY_WRITES: tuple[Action, ...] = (
+    *("write", "write", "write", "compress"),
+    *("zero", "discard", "flush", "grow"),
+)
 
 
 @attrs.frozen
@@ -42,10 +45,10 @@ def pattern(seed: int, length: int) -> bytes:
 
 
 def extent(step: Step, size: int, cluster_size: int) -> tuple[int, int]:
-    """Return offset and length: cluster-aligned for even seeds, any for odd ones."""
+    """Return offset and length: whole clusters for even seeds and compressed data, any for odd ones."""
     offset = size * step.where // 1000
     length = (size - offset) * step.amount // 1000
-    if step.seed % 2 == 0:
+    if step.seed % 2 == 0 or step.action == "compress":
         offset = offset // cluster_size * cluster_size
         length = min(size - offset, -(-length // cluster_size) * cluster_size)
     return offset, length
@@ -59,6 +62,8 @@ def perform(step: Step, image: Qcow2Image) -> None:
             image.read(offset, length)
         case "write":
             image.write(offset, pattern(step.seed, length))
+        case "compress":
+            image.write_compressed(offset, pattern(step.seed, length))
         case "zero":
             image.write_zeroes(offset, length)
         case "discard":
@@ -75,7 +80,7 @@ def expect(step: Step, model: bytearray, cluster_size: int) -> None:
     match step.action:
         case "read" | "flush":
             pass
-        case "write":
+        case "write" | "compress":
             model[offset : offset + length] = pattern(step.seed, length)
         case "zero" | "discard":
             model[offset : offset + length] = bytes(length)

@@ -214,7 +214,6 @@ def test_an_image_with_internal_snapshots_reads_equal_and_is_not_written(
 
 REFUSED = {
     "encrypt.format=aes,encrypt.key-secret=s": "encryption (AES)",
-    "compression_type=zstd": "compression type zstd",
     "extended_l2=on": "extended L2 entries",
     "data_file=data.raw": "an external data file",
 }
@@ -231,15 +230,3 @@ def test_what_is_not_supported_is_refused_by_name(
     with pytest.raises(UnsupportedFeature) as refusal:
         opened(PosixFolder(str(tmp_path)), "i.qcow2")
     assert refusal.value.feature == REFUSED[options]
-
-
-@pytest.mark.real_tool("qemu-img")
-def test_compressed_clusters_are_refused_where_they_are_met(tmp_path: Path, real_tool: Tool) -> None:
-    (tmp_path / "data.raw").write_bytes(b"a" * (1 << 20))
-    run(real_tool("qemu-img"), "convert", "-c", "-O", "qcow2", tmp_path / "data.raw", tmp_path / "i.qcow2")
-    image = opened(PosixFolder(str(tmp_path)), "i.qcow2", writable=True)
-    for request in (lambda: image.read(5, 5), lambda: image.write(5, b"x"), lambda: image.discard(0, 65536)):
-        with pytest.raises(UnsupportedFeature, match="compressed clusters"):
-            request()
-    image.close()
-    run(real_tool("qemu-img"), "check", tmp_path / "i.qcow2")

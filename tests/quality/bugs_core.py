@@ -11,6 +11,7 @@ from blockops.qcow2.image import Qcow2Image
 from blockops.qcow2.mapping import ClusterMap
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.table_cache import TableCache
+from blockops.qcow2.writing import Writer
 from blockops.units import HostOffset
 from tests.quality.planting import CORE, Bug, where
 
@@ -42,12 +43,12 @@ def dirty_table_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def tail_not_copied(patch: pytest.MonkeyPatch) -> None:
-    honest = Qcow2Image._surroundings
+    honest = Writer._surroundings
 
-    def head_only(image: Qcow2Image, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
-        return honest(image, start, offset, end, stop)[0], bytes(stop - end)
+    def head_only(writer: Writer, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
+        return honest(writer, start, offset, end, stop)[0], bytes(stop - end)
 
-    patch.setattr(Qcow2Image, "_surroundings", head_only)
+    patch.setattr(Writer, "_surroundings", head_only)
 
 
 def short_read_believed(patch: pytest.MonkeyPatch) -> None:
@@ -65,19 +66,19 @@ def short_write_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def pointed_to_before_it_is_written(patch: pytest.MonkeyPatch) -> None:
-    def hasty(image: Qcow2Image, offset: int, data: memoryview) -> int:
-        shape = image._shape
+    def hasty(writer: Writer, offset: int, data: memoryview) -> int:
+        shape, image = writer._shape, writer._disk
         cluster, inside = offset >> shape.cluster_bits, offset & shape.cluster_mask
-        host, count, _ = image._map.allocate(cluster, shape.clusters(inside + len(data)))
+        host, count, _ = writer._map.allocate(cluster, shape.clusters(inside + len(data)))
         data = data[: (count << shape.cluster_bits) - inside]
         start = offset - inside
         stop = min(start + (count << shape.cluster_bits), image.size)
         old = image.read(start, stop - start)
-        image._map.point(cluster, host, count)
-        image._file.write(host, old[:inside] + bytes(data) + old[inside + len(data) :])
+        writer._map.point(cluster, host, count)
+        writer._data.write(host, old[:inside] + bytes(data) + old[inside + len(data) :])
         return len(data)
 
-    patch.setattr(Qcow2Image, "_write_new", hasty)
+    patch.setattr(Writer, "write_new", hasty)
 
 
 def close_without_flush(patch: pytest.MonkeyPatch) -> None:
@@ -167,7 +168,7 @@ BUGS = (
     ),
     Bug(
         "a cluster is referred to before it is written",
-        "image.py: counted, filled, and only then referred to",
+        "writing.py: counted, filled, and only then referred to",
         where(*GROUP, "eio", "enospc", "torn"),
         "content",
         pointed_to_before_it_is_written,

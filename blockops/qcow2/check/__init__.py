@@ -15,7 +15,8 @@ from blockops.qcow2.check.ledger import Ledger
 from blockops.qcow2.check.report import CheckReport, Enough, Finding, Findings, Verdict
 from blockops.qcow2.check.snapshots import count_snapshots
 from blockops.qcow2.check.tables import Reader
-from blockops.qcow2.header import Header, read_header, refuse_reading
+from blockops.qcow2.features import refuse_reading
+from blockops.qcow2.header import Header, read_header
 
 __all__ = ["CheckReport", "Finding", "Verdict", "check"]
 
