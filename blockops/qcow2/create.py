@@ -12,15 +12,23 @@ import attrs
 
 from blockops.errors import InvalidRequest
 from blockops.host.api import HostFile, write_fully
-from blockops.qcow2.entries import encode_refcounts, encode_table
+from blockops.qcow2.entries import encode_refcounts, encode_table, ones
+from blockops.qcow2.features import COMPRESSION_TYPES
 from blockops.qcow2.geometry import (
     ENTRY_SIZE,
     MAX_CLUSTER_BITS,
+    MAX_REFCOUNT_ORDER,
     MIN_CLUSTER_BITS,
     Geometry,
     geometry,
 )
-from blockops.qcow2.header import Header, backing_format_extension, encode
+from blockops.qcow2.header import (
+    COMPRESSION_TYPE,
+    LAZY_REFCOUNTS,
+    Header,
+    backing_format_extension,
+    encode,
+)
 from blockops.units import MIB, SECTOR, HostOffset, round_up
 
 # Pieces with less than this between them are written as one: writing zeros is cheaper than another call.
@@ -35,6 +43,9 @@ def create(
     version: int = 3,
     backing_file: str | None = None,
     backing_format: str | None = None,
+    refcount_bits: int = 16,
+    compression_type: str = "zlib",
+    lazy_refcounts: bool = False,
     durable: bool = False,
 ) -> None:
     """Make the open *file* an image of *size* bytes (rounded up to sectors).
@@ -46,7 +57,7 @@ def create(
     Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
     """
     size = round_up(size, SECTOR)
-    shape = _shape(file.path, size, cluster_size, version)
+    shape = _shape(file.path, size, cluster_size, version, refcount_bits)
     layout = _layout(shape, shape.l1_entries(size))
     header = Header(
         geometry=shape,
@@ -58,6 +69,8 @@ def create(
         extensions=() if backing_format is None else (backing_format_extension(backing_format),),
         backing_file=backing_file,
     )
+    if lazy_refcounts or compression_type != "zlib":
+        header = _announcing(file.path, header, lazy_refcounts, compression_type)
     encoded = encode(header)
     # Everything that is not written, the L1 table above all, reads as zeros.
     file.truncate(layout.end)
@@ -85,13 +98,30 @@ def wipe(file: HostFile, end: int) -> None:
         write_fully(file, offset, bytes(min(MIB, end - offset)))
 
 
-def _shape(path: str, size: int, cluster_size: int, version: int) -> Geometry:
+def _announcing(path: str, header: Header, lazy_refcounts: bool, compression_type: str) -> Header:
+    """Return *header* with features that only version 3 has."""
+    if header.geometry.version < 3:
+        raise InvalidRequest(path, "version 2 has neither lazy refcounts nor compression types beside zlib")
+    if lazy_refcounts:
+        header = attrs.evolve(header, compatible=LAZY_REFCOUNTS)
+    if compression_type == "zlib":
+        return header
+    if compression_type not in COMPRESSION_TYPES:
+        raise InvalidRequest(path, f"there is no compression type {compression_type}")
+    field = bytes([COMPRESSION_TYPES.index(compression_type)]).ljust(8, b"\0")
+    return attrs.evolve(header, incompatible=COMPRESSION_TYPE, additional=field)
+
+
+def _shape(path: str, size: int, cluster_size: int, version: int, refcount_bits: int) -> Geometry:
     bits = cluster_size.bit_length() - 1
     if cluster_size != 1 << bits or not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
         raise InvalidRequest(path, f"the cluster size cannot be {cluster_size}")
     if version not in (2, 3):
         raise InvalidRequest(path, f"there is no qcow2 version {version}")
-    shape = geometry(bits, version=version)
+    order = max(0, refcount_bits.bit_length() - 1)
+    if refcount_bits != 1 << order or order > MAX_REFCOUNT_ORDER or (version < 3 and refcount_bits != 16):
+        raise InvalidRequest(path, f"version {version} has no refcounts of {refcount_bits} bits")
+    shape = geometry(bits, order, version)
     if not 0 <= size <= shape.max_size:
         raise InvalidRequest(path, f"an image with clusters of {cluster_size} bytes cannot hold {size} bytes")
     return shape
@@ -118,7 +148,7 @@ def _layout(shape: Geometry, l1_entries: int) -> _Layout:
     first_block = 1 + table_clusters
     offsets = range(first_block, first_block + blocks)
     table = encode_table(array("Q", [cluster << shape.cluster_bits for cluster in offsets]))
-    counts = encode_refcounts(array("H", [1]) * used, shape.refcount_order)
+    counts = encode_refcounts(ones(used, shape.refcount_order), shape.refcount_order)
     l1 = HostOffset((first_block + blocks) << shape.cluster_bits)
     end = used << shape.cluster_bits
     tables = (shape.cluster_size, table), (first_block << shape.cluster_bits, counts)

@@ -165,6 +165,14 @@ def decode_refcounts(data: bytes, order: int) -> "array[int]":
     return array("B", bytes(counts))
 
 
+def ones(count: int, order: int) -> "array[int]":
+    """Return *count* reference counts of 1, each 2***order* bits wide; those narrower than a byte fill it."""
+    counts = array(_ITEM_CODES.get(order, "B"), [1]) * count
+    if order < 3:
+        counts.extend(bytes(-count % 8))
+    return counts
+
+
 def encode_refcounts(counts: "array[int]", order: int) -> bytes:
     """Return the bytes of counts that `decode_refcounts` decodes; each must fit its width."""
     if order >= 3:

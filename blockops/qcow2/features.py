@@ -21,6 +21,7 @@ from blockops.qcow2.header import (
 KNOWN_INCOMPATIBLE: Final = DIRTY | CORRUPT | DATA_FILE | COMPRESSION_TYPE | EXTENDED_L2
 ZLIB: Final = 0
 ZSTD: Final = 1
+COMPRESSION_TYPES: Final = ("zlib", "zstd")
 
 _ENCRYPTION: Final = {1: "AES", 2: "LUKS"}
 _FEATURE_NAME_SIZE: Final = 48
