@@ -49,6 +49,10 @@ force_share = click.option(
 
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 
+progress = click.option(
+    "-p", "show", is_flag=True, help="Print how far it is, wherever standard output goes."
+)
+
 output = click.option(
     "--output",
     type=click.Choice(["human", "json"]),

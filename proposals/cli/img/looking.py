@@ -1,4 +1,4 @@
-"""The verbs that only look: `info`, `check` and `map`."""
+"""The verbs that only look: `info`, `check`, `map` and `compare`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,14 @@ import click
 
 from blockops.host.posix import PosixFolder
 from blockops.img.checking import Ending, ImageCheck, check_image
+from blockops.img.compare import Comparison, ComparisonFailed, Difference, compare
 from blockops.img.extents import Extent, extents
 from blockops.img.info import backing_chain, info
 from blockops.img.opening import Layer, open_chain
 from proposals.cli.img import arguments
 from proposals.cli.img.ending import Refused
 from proposals.cli.img.human import MAP_HEAD, check_lines, info_lines, map_line
+from proposals.cli.img.progress import progress
 
 INFO = """Print what an image says of itself.
 
@@ -42,6 +44,17 @@ For people the stretches that hold data, as JSON all of them.
 Examples:
   blockops img map disk.qcow2
   blockops img map --output json --start-offset 1G --max-length 64M disk.qcow2
+"""
+
+COMPARE = """Compare what two images show a guest.
+
+\b
+Exit codes:
+  0  they are identical
+  1  they differ (or the usage is wrong)
+  2  one of them cannot be opened
+  3  what is allocated in them cannot be found out
+  4  one of them cannot be read
 """
 
 
@@ -142,6 +155,60 @@ def _human_lines(found: Iterator[Extent], layers: Sequence[Layer]) -> Iterator[s
             if extent.offset is None:
                 raise Refused("the image has compressed clusters, whose place only --output json can tell")
             yield map_line(extent, layers[extent.depth].filename)
+
+
+@click.command("compare", help=COMPARE, short_help="Whether two images are identical.")
+@arguments.with_all(
+    click.argument("one", metavar="FILE1"),
+    click.argument("other", metavar="FILE2"),
+    arguments.image_format("-f", "format", "The format of the first image; found out if not given."),
+    arguments.image_format("-F", "other_format", "That of the second one."),
+    click.option(
+        "-s", "strict", is_flag=True, help="Their sizes and what is allocated have to be equal, too."
+    ),
+    arguments.progress,
+    arguments.quiet,
+    arguments.force_share,
+)
+def compare_verb(
+    one: str,
+    other: str,
+    format: str | None,
+    other_format: str | None,
+    strict: bool,
+    show: bool,
+    quiet: bool,
+    force_share: bool,
+) -> int:
+    """Compare two images, say what was found, and end as qemu-img does."""
+    folder = PosixFolder(".")
+    with (
+        open_chain(folder, one, format, force_share=force_share) as left,
+        open_chain(folder, other, other_format, force_share=force_share) as right,
+        progress(asked=show, quiet=quiet) as tell,
+    ):
+        try:
+            found = compare(left, right, strict=strict, progress=tell)
+        except ComparisonFailed as error:
+            raise Refused(error.message, error.stage) from error
+    if not quiet:
+        for sentence in _compared(found):
+            click.echo(sentence)
+    return 0 if found.difference is None else 1
+
+
+def _compared(found: Comparison) -> Iterator[str]:
+    if found.sizes_differ and found.difference is not Difference.SIZE:
+        yield "Warning: Image size mismatch!"
+    match found.difference:
+        case Difference.SIZE:
+            yield "Strict mode: Image size mismatch!"
+        case Difference.STATUS:
+            yield f"Strict mode: Offset {found.offset} block status mismatch!"
+        case Difference.CONTENT:
+            yield f"Content mismatch at offset {found.offset}!"
+        case None:
+            yield "Images are identical."
 
 
 def print_json(value: Any) -> None:

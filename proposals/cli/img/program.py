@@ -2,7 +2,7 @@
 
 import click
 
-from proposals.cli.img.looking import check_verb, info_verb, map_verb
+from proposals.cli.img.looking import check_verb, compare_verb, info_verb, map_verb
 
 HELP = """Look at disk images and change them: the verbs, options and exit codes of qemu-img.
 
@@ -11,6 +11,7 @@ Examples:
   blockops img info --backing-chain disk.qcow2
   blockops img check --output json disk.qcow2
   blockops img map disk.qcow2
+  blockops img compare disk.qcow2 copy.raw
 """
 
 
@@ -21,7 +22,7 @@ Examples:
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 it failed; check: 2 corrupt, 3 leaks, 63 nothing to check; "
-    "compare: 1 the images differ, 2 it failed.",
+    "compare: 1 the images differ, 2 to 4 it failed.",
 )
 def img_command() -> None:
     """Hold the verbs together."""
@@ -30,3 +31,4 @@ def img_command() -> None:
 img_command.add_command(info_verb)
 img_command.add_command(check_verb)
 img_command.add_command(map_verb)
+img_command.add_command(compare_verb)
