@@ -23,6 +23,10 @@ ZLIB: Final = 0
 ZSTD: Final = 1
 COMPRESSION_TYPES: Final = ("zlib", "zstd")
 
+BITMAPS_CONSISTENT: Final = 1 << 0
+DATA_FILE_RAW: Final = 1 << 1
+KNOWN_AUTOCLEAR: Final = BITMAPS_CONSISTENT | DATA_FILE_RAW
+
 _ENCRYPTION: Final = {1: "AES", 2: "LUKS"}
 _FEATURE_NAME_SIZE: Final = 48
 
@@ -58,8 +62,6 @@ def refuse_writing(header: Header, path: str) -> None:
     """Raise `UnsupportedFeature` where the image may be read but not be written by us."""
     if header.incompatible & CORRUPT:
         raise UnsupportedFeature(path, "writing to an image that is marked corrupt")
-    if header.incompatible & DIRTY:
-        raise UnsupportedFeature(path, "writing to an image that is marked dirty (its refcounts need repair)")
     if header.snapshots:
         raise UnsupportedFeature(path, "writing to an image with internal snapshots")
 

@@ -13,9 +13,10 @@ from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.compressed import CompressedClusters
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.features import refuse_reading, refuse_writing
-from blockops.qcow2.header import Header, read_header
+from blockops.qcow2.header import DIRTY, Header, read_header
 from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.qcow2.refcounts import Refcounts
+from blockops.qcow2.repair import repair
 from blockops.qcow2.table_cache import Stage
 from blockops.qcow2.writing import Backing, Writer
 from blockops.units import SECTOR, HostOffset, round_up
@@ -61,12 +62,16 @@ class Qcow2Image:
     def open(cls, file: HostFile, *, writable: bool, backing: Backing | None = None) -> Self:
         """Open the image in *file*, which stays the caller's if this fails.
 
-        Raises `ImageError` or `UnsupportedFeature` (by name) for what it is, `HostError` for the host.
+        One that is marked dirty is repaired before it is opened for writing.  Raises `ImageError` or
+        `UnsupportedFeature` (by name) for what it is, `HostError` for the host.
         """
         header = read_header(file)
         refuse_reading(header, file.path)
         if writable:
             refuse_writing(header, file.path)
+            if header.incompatible & DIRTY:
+                repair(file)
+                header = read_header(file)
         image = cls(DurableFile(file), header, writable=writable, backing=backing)
         if writable and header.autoclear:
             image._clear_autoclear()
