@@ -55,7 +55,13 @@ def survey_power(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     group = _group(scope)
     found, faults = states_of(case_of(roster, setting), group)
     cuts = PowerCuts(
-        found.points, found.raw, found.distinct, found.remembered, found.skipped, found.truncated
+        found.points,
+        found.raw,
+        found.distinct,
+        found.remembered,
+        found.equal,
+        found.skipped,
+        found.truncated,
     )
     choice: dict[int, Fault] = dict(enumerate(faults))
     lots = {} if scope.sample is None else draw(setting, choice, scope, scope.sample)

@@ -95,6 +95,7 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         left=max(part.planned - tally.cases, 0),
         power=cuts,
         orders=Orders(DEPTH, tally.cases, tally.pruned) if part.depth is Depth.ORDERS else None,
+        equal=tally.equal,
     )
 
 

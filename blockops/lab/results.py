@@ -116,14 +116,15 @@ class PowerCuts:
     """How many disks a power cut may leave: at *instants*, *raw* states by the persistence models.
 
     Of those *distinct* are different from all others, *remembered* equal one of an earlier instant with
-    equal promises, *left_out* were not looked at, which is so at *truncated* of the instants; the rest
-    equal another at the same instant.
+    equal promises, *equal* another at the same instant, *left_out* were not looked at: the four make up the
+    raw.  At *truncated* of the instants some were left out, or not even listed.
     """
 
     instants: int = 0
     raw: int = 0
     distinct: int = 0
     remembered: int = 0
+    equal: int = 0
     left_out: int = 0
     truncated: int = 0
 
@@ -141,12 +142,12 @@ class Orders:
 class Coverage:
     """What was tried for one contestant (its full id) and use case, and of how much.
 
-    *cases* were judged out of the *space* of all single faults, by group in *portions*; *fault_points* are
-    the host operations that were broken.  *sampled*: some of the space was left out on purpose, by the
-    seed; *truncated*: the run ended before what it had planned, and *left* is how many cases it had not
-    come to (of pairs and orders, whose number shows only when they are met: how many at most); *note* says
-    in words what else to know.  *power* and *orders* have more numbers where the cases are power cuts, or
-    orders without a fault.
+    *cases* were judged out of the *space* of all single faults, by group in *portions*; *equal* of them equal
+    another and were judged with that, the others were run; *fault_points* are the host operations that were
+    broken.  *sampled*: some of the space was left out on purpose, by the seed; *truncated*: the run ended
+    before what it had planned, and *left* is how many cases it had not come to (of pairs and orders, whose
+    number shows only when they are met: how many at most); *note* says in words what else to know.  *power*
+    and *orders* have more numbers where the cases are power cuts, or orders without a fault.
     """
 
     contestant: str
@@ -163,6 +164,7 @@ class Coverage:
     left: int = 0
     power: PowerCuts | None = None
     orders: Orders | None = None
+    equal: int = 0
 
 
 @attrs.frozen

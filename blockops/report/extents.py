@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from blockops.lab.power.models import MANY
 from blockops.lab.results import Coverage, Orders, PowerCuts
 from blockops.report.case import place_of
 from blockops.report.tally import counted
@@ -37,15 +38,19 @@ def _of_orders(orders: Sequence[Orders], left: int) -> str:
 def _of_power_cuts(entries: Sequence[Coverage], lying: bool) -> str:
     found = _added(entry.power for entry in entries if entry.power is not None)
     judged = sum(entry.cases for entry in entries)
-    same = found.raw - found.distinct - found.remembered - found.left_out
     models = (
         "P7, storage that had lied about every flush" if lying else "P0 to P6; P7, lying storage, is apart"
     )
-    cap = f": truncated at {counted(found.truncated, 'instant')}" if found.truncated else ""
+    cap = (
+        f" (truncated at {counted(found.truncated, 'instant')}; of more than {MANY} unsynced changes of a "
+        "file not all subsets are listed, and those are in no number here)"
+        if found.truncated
+        else ""
+    )
     return (
         f"power cuts at {counted(found.instants, 'instant')}: {counted(found.raw, 'state')} by the "
         f"persistence models ({models}), of which {found.distinct:,} are distinct, {found.remembered:,} "
-        f"equal an earlier one with equal promises, {same:,} equal another at the same instant and "
+        f"equal an earlier one with equal promises, {found.equal:,} equal another at the same instant and "
         f"{found.left_out:,} were left out{cap}; {judged:,} of the distinct ones judged"
     )
 
@@ -58,6 +63,7 @@ def _added(cuts: Iterable[PowerCuts]) -> PowerCuts:
             found.raw + one.raw,
             found.distinct + one.distinct,
             found.remembered + one.remembered,
+            found.equal + one.equal,
             found.left_out + one.left_out,
             found.truncated + one.truncated,
         )

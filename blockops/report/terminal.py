@@ -135,7 +135,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     totals, results = summary.totals, summary.results
     yield Text(
         f"{counted(totals.cases, 'case')} of {counted(totals.contestants, 'contestant')} "
-        f"in {counted(totals.use_cases, 'use case')}; "
+        f"in {counted(totals.use_cases, 'use case')}, {totals.executed}; "
         f"{totals.finished:,} of {totals.settings:,} settings judged to the last case."
     )
     if totals.straddled.of:

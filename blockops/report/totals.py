@@ -95,6 +95,7 @@ class Totals:
     stopped: str
     exhausted: str
     cases: int
+    equal: int
     points: Share
     kinds: tuple[str, ...]
     shares: tuple[Share, ...]
@@ -103,6 +104,12 @@ class Totals:
     judgements: int
     fate: Fate
     by_law: dict[str, Tally]
+
+    @property
+    def executed(self) -> str:
+        """How many of the cases were run, and how many answered from an equal one."""
+        ran = self.cases - self.equal
+        return f"{ran:,} of them run, {self.equal:,} equal to one of those and judged with it"
 
     @property
     def finished(self) -> int:
@@ -167,6 +174,7 @@ def totals(results: Results, laws: Sequence[str]) -> Totals:
         stopped=_stopped(run, uncounted) if results.interrupted else "",
         exhausted=devices_of(place_of(entry.use_case) for entry in whole),
         cases=sum(entry.cases for entry in run),
+        equal=sum(entry.equal for entry in run),
         points=Share(
             "host operations",
             sum(entry.fault_points for entry in single),

@@ -28,14 +28,15 @@ Look: TypeAlias = Callable[[Execution, int], None]
 class Tally:
     """How many states there were: *raw* by the models, *distinct* ones judged, and those *remembered*.
 
-    *skipped* are those of the raw ones that were not looked at; *points* counts the instants, *truncated*
-    those at which not all was tried.
+    *equal* ones equal another at the same instant, *skipped* ones were not looked at: all four make up the
+    raw.  *points* counts the instants, *truncated* those at which not all was tried.
     """
 
     points: int = 0
     raw: int = 0
     distinct: int = 0
     remembered: int = 0
+    equal: int = 0
     skipped: int = 0
     truncated: int = 0
 
@@ -43,6 +44,7 @@ class Tally:
         """Count the states of one more instant."""
         self.points += 1
         self.raw += found.raw
+        self.equal += found.equal
         self.skipped += found.skipped
         self.truncated += found.truncated
 

@@ -47,14 +47,15 @@ class State:
 
 @attrs.define(eq=False)
 class Survivors:
-    """The distinct states at one instant; *raw* counts all that the models allow, equal ones as well.
+    """The distinct states at one instant; *raw* counts all that the models allow, as far as they are listed.
 
-    *truncated*: how many of those were not looked at, as far as subsets of files' changes were listed;
-    *unlisted*: for how many files, or the names, not all subsets were.
+    Each of those is one of the states, or *equal* to another, or *skipped*, not looked at.  *unlisted*: of
+    how many files, or the names, not all subsets of changes are listed.
     """
 
     states: dict[tuple[object, ...], State] = attrs.field(factory=dict)
     raw: int = 0
+    equal: int = 0
     skipped: int = 0
     unlisted: int = 0
 
@@ -113,12 +114,14 @@ def _of_model(
         files = _all_files(disk, journal, surviving)
         linked = set(files.values())
         axes = {label: one for label, one in distinct.items() if pending[label] in linked}
-        found.raw += math.prod(len(outcomes[label]) for label in axes)
+        listed, different = (math.prod(len(of[label]) for label in axes) for of in (outcomes, distinct))
+        found.raw += listed
+        found.equal += listed - different
         tried = 0
         for choice in _combined(axes):
             tried += 1
             _add(found, model, journal, pending, files, surviving, choice)
-        found.skipped += math.prod(map(len, axes.values())) - tried
+        found.skipped += different - tried
 
 
 def _all_files(disk: MemoryDisk, journal: Journal, kept: Kept) -> dict[str, Content]:
@@ -172,7 +175,9 @@ def _add(
     contents = {pending[label]: content for label, (_, content) in choice}
     result = {path: contents.get(content, content) for path, content in files.items()}
     key = tuple(sorted((path, content.digest()) for path, content in result.items()))
-    if key not in found.states:
+    if key in found.states:
+        found.equal += 1
+    else:
         name = _name(model, journal, pending, names, choice)
         found.states[key] = State(name, model, result, key)
 
