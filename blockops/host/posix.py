@@ -124,6 +124,20 @@ class PosixFile:
         except _FAILURES as error:
             raise self._failure("read", error, offset) from error
 
+    def reserve(self, size: int) -> None:
+        """Set the first *size* bytes, more than none, aside (posix_fallocate); not part of the seam."""
+        try:
+            os.posix_fallocate(self._descriptor, 0, size)
+        except _FAILURES as error:
+            raise self._failure("write", error) from error
+
+    def take_mode(self, other: "PosixFile") -> None:
+        """Let the same people read and write this file as *other* (fchmod); not part of the seam."""
+        try:
+            os.fchmod(self._descriptor, stat.S_IMODE(os.fstat(other._descriptor).st_mode))
+        except _FAILURES as error:
+            raise self._failure("create", error) from error
+
     def flush(self) -> None:
         """Make what was written durable (fdatasync)."""
         try:
@@ -181,6 +195,14 @@ class PosixFolder:
     def resolve(self, name: str) -> str:
         """Return the absolute, normalised form of *name*."""
         return absolute(self.path, name)
+
+    def follow(self, name: str) -> str:
+        """Return the absolute name of what *name* leads to through links; not part of the seam."""
+        path = self.resolve(name)
+        try:
+            return os.path.realpath(path)
+        except _FAILURES as error:
+            raise _failure("open", path, error) from error
 
     def open(self, name: str, *, writable: bool) -> PosixFile:
         """Open a regular file; EISDIR for a folder, ENOTSUP for anything else that is no file."""

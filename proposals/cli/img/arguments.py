@@ -41,6 +41,24 @@ class Size(click.ParamType[int]):
 
 SIZE = Size()
 
+options = click.option(
+    "-o",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    help="Options of the new image's format; `-o help` lists them.",
+)
+
+backing_file = click.option("-b", "backing_file", metavar="FILE", help="The image below the new one.")
+
+backing_format = image_format("-F", "backing_format", "The format of the image below.")
+
+
+def asks_for_help(options: tuple[str, ...]) -> bool:
+    """Whether one of the options is a question."""
+    return any(one in ("help", "?") for text in options for one in text.split(","))
+
+
 first_format = image_format("-f", "format", "The image's format; found out by its first bytes if not given.")
 
 force_share = click.option(

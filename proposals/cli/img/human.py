@@ -8,6 +8,7 @@ from blockops.img.checking import Ending, ImageCheck
 from blockops.img.directory import NANOSECONDS, Snapshot
 from blockops.img.extents import Extent
 from blockops.img.info import ImageInfo
+from blockops.img.options import ImageOptions
 from blockops.img.sizes import size_in_words
 
 
@@ -102,3 +103,39 @@ def map_line(extent: Extent, filename: str) -> str:
     """Return the line for an extent that is in the file of this name."""
     numbers = (extent.start, extent.length, extent.offset or 0)
     return "".join(f"{hex(number) if number else '0':<16}" for number in numbers) + filename
+
+
+def formatting_line(filename: str, format: str, options: ImageOptions) -> str:
+    """Return the line that tells what a new image is like."""
+    preallocation = () if options.preallocation is None else (("preallocation", options.preallocation),)
+    return f"Formatting '{filename}', fmt={format} " + " ".join(
+        f"{name}={value}"
+        for name, value in (
+            *(_before_size(options, preallocation) if format == "qcow2" else ()),
+            ("size", options.size),
+            *(_after_size(options) if format == "qcow2" else preallocation),
+        )
+        if value is not None
+    )
+
+
+_Named = tuple[str, str | int | None]
+
+
+def _before_size(options: ImageOptions, preallocation: Sequence[_Named]) -> Sequence[_Named]:
+    return (
+        ("cluster_size", options.cluster_size),
+        ("extended_l2", "off"),
+        *preallocation,
+        ("compression_type", options.compression_type),
+    )
+
+
+def _after_size(options: ImageOptions) -> Sequence[_Named]:
+    return (
+        ("compat", options.compat),
+        ("backing_file", options.backing_file),
+        ("backing_fmt", options.backing_format),
+        ("lazy_refcounts", "on" if options.lazy_refcounts else "off"),
+        ("refcount_bits", options.refcount_bits),
+    )

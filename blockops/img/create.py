@@ -1,0 +1,95 @@
+"""A new image: raw or qcow2, by itself or over a backing file that is there."""
+
+from typing import Final
+
+import attrs
+
+from blockops.errors import InvalidRequest
+from blockops.host.api import write_fully
+from blockops.host.posix import PosixFile, PosixFolder
+from blockops.img.names import beside
+from blockops.img.opening import open_chain
+from blockops.img.options import ImageOptions
+from blockops.img.target import new_file
+from blockops.qcow2.create import create as create_qcow2
+from blockops.units import MIB, SECTOR, round_up
+
+_ZEROS: Final = bytes(2 * MIB)
+
+
+def create(
+    folder: PosixFolder, filename: str, format: str, options: ImageOptions, *, unsafe: bool = False
+) -> ImageOptions:
+    """Create an image and return its options, the size among them.
+
+    Without a size it is that of the backing file, which must open unless *unsafe*.  Raises `InvalidRequest`,
+    `UnsupportedFeature`, `HostError`; then what had the name has it still.
+    """
+    known = settled(folder, filename, format, options, unsafe=unsafe)
+    with new_file(folder, filename) as file:
+        write_empty(file, format, known)
+    return known
+
+
+def settled(
+    folder: PosixFolder, filename: str, format: str, options: ImageOptions, *, unsafe: bool = False
+) -> ImageOptions:
+    """Return *options* with a size, once the backing file is known to be one; errors as `create`."""
+    size = options.size
+    if options.backing_file is not None:
+        _refuse_backing(folder, filename, format, options)
+        if not unsafe:
+            below = beside(filename, options.backing_file)
+            with open_chain(folder, below, options.backing_format) as chain:
+                size = chain.size if size is None else size
+                _demand_format(filename, options, chain.top.format)
+    elif options.backing_format is not None:
+        raise InvalidRequest(filename, "a backing format needs a backing file")
+    if size is None:
+        raise InvalidRequest(filename, "a new image needs a size")
+    return attrs.evolve(options, size=size)
+
+
+def _refuse_backing(folder: PosixFolder, filename: str, format: str, options: ImageOptions) -> None:
+    if format == "raw":
+        raise InvalidRequest(filename, "a raw image has no backing file")
+    if not options.backing_file:
+        raise InvalidRequest(filename, "the name of a backing file cannot be empty")
+    if folder.follow(beside(filename, options.backing_file)) == folder.follow(filename):
+        raise InvalidRequest(filename, "an image cannot be its own backing file")
+    if options.backing_format is None and options.size is not None:
+        _demand_format(filename, options, None)
+
+
+def _demand_format(filename: str, options: ImageOptions, found: str | None) -> None:
+    if options.backing_format is None:
+        guess = "" if found is None else f" (it looks like {found})"
+        raise InvalidRequest(filename, f"the format of its backing file has to be given{guess}")
+
+
+def write_empty(file: PosixFile, format: str, options: ImageOptions) -> None:
+    """Make an empty file an image with these options, which have a size; nothing is flushed."""
+    size = round_up(options.size or 0, SECTOR)
+    if format == "raw":
+        _write_raw(file, size, options.preallocation)
+        return
+    create_qcow2(
+        file,
+        size=size,
+        cluster_size=options.cluster_size,
+        version=options.version,
+        backing_file=options.backing_file,
+        backing_format=options.backing_format,
+        refcount_bits=options.refcount_bits,
+        compression_type=options.compression_type,
+        lazy_refcounts=options.lazy_refcounts,
+    )
+
+
+def _write_raw(file: PosixFile, size: int, preallocation: str | None) -> None:
+    file.truncate(size)
+    if preallocation == "falloc" and size:
+        file.reserve(size)
+    elif preallocation == "full":
+        for start in range(0, size, len(_ZEROS)):
+            write_fully(file, start, memoryview(_ZEROS)[: size - start])
