@@ -17,6 +17,17 @@ class LockMode(enum.Enum):
     EXCLUSIVE = "exclusive"
 
 
+class Readable(Protocol):
+    """What can be read at any offset: an open file, or something that stands before one."""
+
+    @property
+    def path(self) -> str:
+        """The absolute name of the file."""
+
+    def read(self, offset: int, length: int, /) -> bytes:
+        """Return up to *length* bytes from *offset*; fewer is allowed, none means end of file."""
+
+
 class HostFile(Protocol):
     """One open file.  All offsets and lengths are bytes; every call may raise `HostError`."""
 
@@ -82,7 +93,7 @@ class HostFolder(Protocol):
         """Make the entries of the folder *name* durable (fsync of a directory)."""
 
 
-def read_exactly(file: HostFile, offset: int, length: int) -> bytes:
+def read_exactly(file: Readable, offset: int, length: int) -> bytes:
     """Read *length* bytes from *offset*, however short the host's reads; shorter only at end of file."""
     data = file.read(offset, length)
     if len(data) == length or not data:
@@ -90,7 +101,7 @@ def read_exactly(file: HostFile, offset: int, length: int) -> bytes:
     return _read_rest(file, offset, length, data)
 
 
-def _read_rest(file: HostFile, offset: int, length: int, first: bytes) -> bytes:
+def _read_rest(file: Readable, offset: int, length: int, first: bytes) -> bytes:
     parts, got = [first], len(first)
     while got < length:
         part = file.read(offset + got, length - got)

@@ -62,8 +62,6 @@ def refuse_writing(header: Header, path: str) -> None:
     """Raise `UnsupportedFeature` where the image may be read but not be written by us."""
     if header.incompatible & CORRUPT:
         raise UnsupportedFeature(path, "writing to an image that is marked corrupt")
-    if header.snapshots:
-        raise UnsupportedFeature(path, "writing to an image with internal snapshots")
 
 
 def _names_of(bits: int, header: Header) -> list[str]:

@@ -17,6 +17,7 @@ from blockops.qcow2.header import DIRTY, Header, read_header
 from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.repair import repair
+from blockops.qcow2.snapshots import Snapshots, header_of_snapshot
 from blockops.qcow2.table_cache import Stage
 from blockops.qcow2.writing import Backing, Writer
 from blockops.units import SECTOR, HostOffset, round_up
@@ -59,14 +60,27 @@ class Qcow2Image:
         self._zero_some = self._writer.zero_some
 
     @classmethod
-    def open(cls, file: HostFile, *, writable: bool, backing: Backing | None = None) -> Self:
+    def open(
+        cls,
+        file: HostFile,
+        *,
+        writable: bool,
+        backing: Backing | None = None,
+        snapshot: str | None = None,
+    ) -> Self:
         """Open the image in *file*, which stays the caller's if this fails.
+
+        *snapshot*: show the disk as it was in the internal snapshot of this id or name; read-only.
 
         One that is marked dirty is repaired before it is opened for writing.  Raises `ImageError` or
         `UnsupportedFeature` (by name) for what it is, `HostError` for the host.
         """
         header = read_header(file)
         refuse_reading(header, file.path)
+        if snapshot is not None:
+            if writable:
+                raise InvalidRequest(file.path, "an internal snapshot can only be read")
+            header = header_of_snapshot(file, header, snapshot)
         if writable:
             refuse_writing(header, file.path)
             if header.incompatible & DIRTY:
@@ -86,6 +100,11 @@ class Qcow2Image:
     def header(self) -> Header:
         """The header in force."""
         return self._anchor.header
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The internal snapshots."""
+        return Snapshots(self, self._file, self._anchor, self._refcounts, self._map)
 
     @property
     def dirty(self) -> bool:
@@ -263,6 +282,9 @@ class Qcow2Image:
             raise InvalidRequest(self.path, f"it cannot be resized from {self.size} to {size} bytes")
         if size == self.size:
             return
+        if self.header.snapshots and self._shape.version < 3:
+            # A snapshot of version 2 need not know the size of its disk (QEMU refuses it, too).
+            raise InvalidRequest(self.path, "version 2 with internal snapshots cannot be resized")
         old = self.size
         self._map.grow(size)
         self.size = size

@@ -295,5 +295,10 @@ class ClusterMap:
         if count:
             self._refcounts.release(old, self._shape.clusters(count * ENTRY_SIZE))
 
+    def adopt_l1(self, offset: HostOffset, entries: "array[int]") -> None:
+        """Go on with the L1 table that the header names since just now."""
+        self.l1.adopt(offset, entries)
+        self._l1 = entries
+
     def _announce(self, offset: HostOffset, count: int) -> None:
         self._anchor.update(l1_offset=offset, l1_entries=count)

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from blockops.errors import ImageError
-from blockops.host.api import HostFile, read_exactly
+from blockops.host.api import Readable, read_exactly
 from blockops.qcow2.geometry import ENTRY_SIZE, MAX_L1_BYTES
 from blockops.qcow2.header import Header, bytes_of, text_of
 from blockops.units import HostOffset, round_up
@@ -56,7 +56,7 @@ class SnapshotTable:
     length: int
 
 
-def read_snapshots(file: HostFile, header: Header) -> SnapshotTable:
+def read_snapshots(file: Readable, header: Header) -> SnapshotTable:
     """Return the table that *header* names; raises `ImageError` where it cannot be."""
     found = []
     offset = int(header.snapshots_offset)
@@ -74,7 +74,7 @@ def read_snapshots(file: HostFile, header: Header) -> SnapshotTable:
     return SnapshotTable(tuple(found), offset - header.snapshots_offset)
 
 
-def _read_one(file: HostFile, header: Header, number: int, offset: int) -> tuple[Snapshot, int]:
+def _read_one(file: Readable, header: Header, number: int, offset: int) -> tuple[Snapshot, int]:
     fixed = _read(file, offset, _ENTRY.size, number)
     l1_offset, l1_entries, id_length, name_length, *times = _ENTRY.unpack(fixed)
     seconds, nanoseconds, clock, state, extra_length = times
@@ -118,7 +118,7 @@ def _check_l1(path: str, header: Header, number: int, offset: int, l1_offset: in
         raise ImageError(path, STRUCTURE, offset + 8, problem)
 
 
-def _read(file: HostFile, offset: int, length: int, number: int) -> bytes:
+def _read(file: Readable, offset: int, length: int, number: int) -> bytes:
     data = read_exactly(file, offset, length) if length else b""
     if len(data) < length:
         raise ImageError(file.path, STRUCTURE, offset, f"the file ends within entry {number}")

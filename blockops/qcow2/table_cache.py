@@ -202,6 +202,11 @@ class RootTable:
             raise ImageError(self._file.path, self.structure, offset, problem)
         self._table = Table(offset, decode_table(data))
 
+    def adopt(self, offset: HostOffset, entries: "array[int]") -> None:
+        """Be the table of *entries* that the file has at *offset*, and that the header names."""
+        self._table = Table(offset, entries)
+        self._moved = False
+
     def depends_on(self, *stages: Stage) -> None:
         """From now on write back only after all *stages* are durable."""
         self._after.extend(stages)

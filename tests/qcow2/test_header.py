@@ -179,7 +179,6 @@ def test_an_unknown_feature_is_named_from_the_images_own_table() -> None:
         (refuse_reading, {"incompatible": 8, "additional": b"\2" + bytes(7)}, "compression type 2"),
         (refuse_reading, {"incompatible": 16}, "extended L2"),
         (refuse_writing, {"incompatible": 2}, "corrupt"),
-        (refuse_writing, {"snapshots": 1}, "internal snapshots"),
     ],
 )
 def test_a_feature_is_refused_by_name(

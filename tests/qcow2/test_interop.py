@@ -192,26 +192,6 @@ def test_a_chain_that_the_real_tool_wrote_reads_and_writes_equal(
     assert contents(real_tool, tmp_path / names[-1]) == model
 
 
-@pytest.mark.real_tool("qemu-img", "qemu-io")
-def test_an_image_with_internal_snapshots_reads_equal_and_is_not_written(
-    tmp_path: Path, real_tool: Tool
-) -> None:
-    path = tmp_path / "i.qcow2"
-    run(real_tool("qemu-img"), "create", "-f", "qcow2", path, str(DISK))
-    real_work(real_tool, path, 20)
-    run(real_tool("qemu-img"), "snapshot", "-c", "before", path)
-    run(real_tool("qemu-io"), "-c", "write -P 9 5000 5000", path)
-    folder = PosixFolder(str(tmp_path))
-    assert opened(folder, "i.qcow2").read(0, DISK) == contents(real_tool, path)
-    with pytest.raises(UnsupportedFeature, match="internal snapshots"):
-        opened(folder, "i.qcow2", writable=True)
-    run(real_tool("qemu-img"), "snapshot", "-d", "before", path)
-    image = opened(folder, "i.qcow2", writable=True)
-    image.write(0, b"\x01" * DISK)
-    image.close()
-    run(real_tool("qemu-img"), "check", path)
-
-
 REFUSED = {
     "encrypt.format=aes,encrypt.key-secret=s": "encryption (AES)",
     "extended_l2=on": "extended L2 entries",
