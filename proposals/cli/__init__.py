@@ -8,7 +8,7 @@ listing    what there is         claims     the page's claims
 choice     from arguments to settings       screen     progress
 stored     what a run has found, kept       folder     where reports go
 earlier    the run to be compared with        cluster    other machines' workers
-bench      how fast the lab is
+bench      how fast the lab and the image core are
 publishing what a run ends with             exits      how it ends
 img        disk images, by the verbs of qemu-img
 """

@@ -16,6 +16,7 @@ from blockops.lab.workers import collect_seldom
 from blockops.management.contestant import Contestant
 from proposals.catalogue import contestants
 from proposals.cli import choice, screen
+from proposals.cli.bench_images import images_command
 from proposals.cli.exits import CoreBroken, Unusable
 
 HELP = """Measure how many cases the lab judges per second on one core.
@@ -49,9 +50,12 @@ class Figures:
     peers: list[Rate]
 
 
-@click.group("bench", short_help="Measure how fast the lab is.")
+@click.group("bench", short_help="Measure how fast the lab and the image core are.")
 def bench_commands() -> None:
-    """Measure how fast the lab is on this machine."""
+    """Measure how fast the lab and the image core are on this machine."""
+
+
+bench_commands.add_command(images_command)
 
 
 @bench_commands.command("lab", help=HELP, short_help="Judged cases per second on one core.")

@@ -23,7 +23,7 @@ from blockops.lab.bench.figures import Rate
 from blockops.lab.bench.speed import DEVICES, Stopwatch
 
 _SIZE = 16 * 1024
-_QEMU = "qemu-system-x86_64"
+QEMU = "qemu-system-x86_64"
 
 
 def python_calls(seconds: float) -> Rate:
@@ -59,10 +59,10 @@ def qemu_img(seconds: float) -> Rate | None:
 
 def qemu(seconds: float) -> Rate | None:
     """Snapshot all devices of one real QEMU again and again; None where that is not installed or fails."""
-    tool = shutil.which(_QEMU)
+    tool = shutil.which(QEMU)
     if tool is None:
         return None
-    with _images() as folder, _running(tool) as monitor:
+    with _images() as folder, running(tool, DEVICES) as monitor:
         try:
             monitor.begin(folder)
             rate, watch = Rate("qemu"), Stopwatch(seconds)
@@ -84,28 +84,30 @@ def _images() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(tool: str) -> Iterator["Monitor"]:
+def running(tool: str, devices: int) -> Iterator["Monitor"]:
+    """Yield the monitor of a new QEMU, which ends with the block."""
     command = [tool, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
-            yield Monitor(process)
+            yield Monitor(process, devices)
         finally:
             process.kill()
 
 
 @attrs.frozen
 class Monitor:
-    """QMP over a program's standard input and output."""
+    """QMP over a program's standard input and output; the images are d0.qcow2, d1.qcow2 and so on."""
 
     process: "subprocess.Popen[str]"
+    devices: int
 
     def begin(self, folder: Path) -> None:
         """Shake hands, and open the images; raises ValueError where QEMU refuses, or has ended."""
         self._heard("QMP")
         self._send("qmp_capabilities", {})
-        for number in range(DEVICES):
+        for number in range(self.devices):
             file = {"driver": "file", "filename": str(folder / f"d{number}.qcow2")}
             self._send("blockdev-add", {"driver": "qcow2", "node-name": f"d{number}", "file": file})
 
@@ -121,7 +123,7 @@ class Monitor:
                     "format": "qcow2",
                 },
             }
-            for number in range(DEVICES)
+            for number in range(self.devices)
         ]
         self._send("transaction", {"actions": actions})
 
