@@ -25,6 +25,7 @@ TOUCHES_THE_SYSTEM = {
     "blockops/host/": "the seam itself",
     "blockops/report/": "reads its templates and writes the report",
     "blockops/lab/": "keeps results and runs on all cores; its worlds are made of wrapped hosts",
+    "proposals/bench/": "measures: raw files, clocks, and the tools of others",
     "proposals/cli": "reads arguments, finds files, draws on a terminal",
     "proposals/__main__.py": "the same",
 }
