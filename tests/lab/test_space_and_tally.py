@@ -176,6 +176,8 @@ JUDGED = st.builds(
     judgements=st.dictionaries(st.sampled_from(["tidy", "sound"]), JUDGEMENTS),
     broken=st.lists(st.sampled_from(["p", "q", "r"]), max_size=2).map(tuple),
     struck=st.booleans(),
+    masked=st.booleans(),
+    equal=st.booleans(),
 )
 
 
