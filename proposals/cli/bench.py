@@ -37,6 +37,24 @@ TYPICAL = "group-snapshot.hardened.careful"
 """Who is measured where only one is: with other numbers of devices and beside others."""
 
 
+CASES, POWER_CUTS = 1_500, 1_000
+"""How many per second of a core were wished for."""
+
+
+@attrs.frozen
+class Goal:
+    """What was wished for per second of a core, and what it is."""
+
+    name: str
+    goal: int
+    reached: float
+
+    @property
+    def words(self) -> str:
+        share = "reached" if self.reached >= self.goal else f"{self.reached / self.goal:.0%} of it"
+        return f"Goal: {self.goal:,} {self.name} per second; here {self.reached:,.0f}: {share}."
+
+
 @attrs.frozen
 class Figures:
     """All that was measured."""
@@ -154,6 +172,7 @@ def plain(figures: Figures) -> dict[str, Any]:
             for one in figures.devices
         ],
         "line": attrs.asdict(figures.line),
+        "goals": [attrs.asdict(goal) for goal in goals(figures)],
         "beside": [
             {**_plain_rate(one), "ratio": _ratio(figures, one)}
             for one in (figures.lawful, figures.plain, *figures.peers)
@@ -198,6 +217,31 @@ def draw(console: Console, figures: Figures) -> None:
     for peer in (figures.lawful, figures.plain, *figures.peers):
         table.add_row(peer.name, f"{peer.per_second:,.0f}", f"{_ratio(figures, peer):,.2f}")
     console.print(table)
+    for goal in goals(figures):
+        console.print(goal.words)
+    console.print(_bounds(figures))
+
+
+def goals(figures: Figures) -> tuple[Goal, Goal]:
+    """Return how close cases and power cuts come to what was wished for."""
+    cases, power = sum_of_cases(figures.cases), sum_of_power(figures.power)
+    return (
+        Goal("judged cases", CASES, cases.with_remembered),
+        Goal("distinct power cuts", POWER_CUTS, power.per_second),
+    )
+
+
+def _bounds(figures: Figures) -> str:
+    """Say what the number of cases is bounded by."""
+    cases = sum_of_cases(figures.cases)
+    all_of_them, lawful = cases.run + cases.remembered, figures.lawful.per_second
+    executing = lawful / figures.plain.per_second if figures.plain.per_second else 0.0
+    return (
+        f"What bounds the cases: {cases.run / all_of_them:.0%} of them are run, the others equal one that "
+        f"was; one that is run takes {1000 * cases.seconds / cases.run:.1f} ms, {executing:.0%} of that its "
+        "execution in Python, from its beginning: forking a process at the fault costs more than it saves "
+        "(docs/decisions/0010)."
+    )
 
 
 def _table(first: str, *columns: str) -> Table:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proposals.cli.bench import Goal
 from tests.cli.program import assert_refused, run
 
 TINY = ("bench", "lab", "--seconds", "0.01", "--contestant")
@@ -53,6 +54,17 @@ def test_the_table_names_everybody_measured_and_everything_beside() -> None:
         "devices",
     ):
         assert name in done.stdout
+
+
+def test_it_says_how_close_it_comes_to_the_goals_and_what_bounds_it(figures: dict[str, Any]) -> None:
+    cases, power = figures["goals"]
+    assert (cases["goal"], cases["reached"]) == (1500, figures["cases"][-1]["judged_per_second"])
+    assert (power["goal"], power["reached"]) == (1000, figures["power"][-1]["per_second"])
+    assert Goal("things", 200, 50.0).words == "Goal: 200 things per second; here 50: 25% of it."
+    assert Goal("things", 200, 201.0).words == "Goal: 200 things per second; here 201: reached."
+    printed = run(*ONE).stdout
+    assert "Goal: 1,500 judged cases per second" in printed
+    assert "What bounds the cases:" in printed
 
 
 @pytest.mark.real_tool("qemu-img", "qemu-system-x86_64")
