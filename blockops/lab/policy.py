@@ -55,10 +55,10 @@ TOGETHER = "group-snapshot"
 """The use case that all designs are about."""
 
 DEFAULT = Policy(
-    odd=2_500,
-    others=2_500,
+    odd=2_000,
+    others=2_000,
     worlds=1_000,
-    variants=2_000,
+    variants=1_600,
     pairs=1_500,
     power=800,
     orders=(TOGETHER,),
