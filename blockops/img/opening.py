@@ -12,8 +12,10 @@ import attrs
 from blockops.graph.formats import Opening, backing_of, open_node
 from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import Image, ImageNode
+from blockops.host.api import HostFile
 from blockops.host.posix import PosixFile, PosixFolder
 from blockops.img.names import beside
+from blockops.img.unsynced import Unsynced
 from blockops.qcow2.header import Header
 from blockops.qcow2.image import Qcow2Image
 
@@ -55,6 +57,7 @@ class _Remembering:
     """A folder that remembers the files that were opened in it, by their absolute names."""
 
     _folder: PosixFolder
+    _durable: bool
     files: dict[str, PosixFile] = attrs.field(factory=dict)
 
     @property
@@ -64,10 +67,10 @@ class _Remembering:
     def resolve(self, name: str) -> str:
         return self._folder.resolve(name)
 
-    def open(self, name: str, *, writable: bool) -> PosixFile:
+    def open(self, name: str, *, writable: bool) -> HostFile:
         file = self._folder.open(name, writable=writable)
         self.files[file.path] = file
-        return file
+        return file if self._durable else Unsynced(file)
 
     def create(self, name: str, *, replace: bool) -> PosixFile:
         return self._folder.create(name, replace=replace)
@@ -97,14 +100,15 @@ def open_chain(
     writable: bool = False,
     backing: bool = True,
     force_share: bool = False,
+    durable: bool = True,
 ) -> Iterator[Chain]:
     """Open *filename* and, where *backing*, all that is below it, for as long as the block runs.
 
     *format* is probed where None; only the top is *writable*.  *force_share* takes no locks.  What was
-    written is flushed where the block ends well.  Raises `HostError`, `ImageError`, `UnsupportedFeature`,
-    `InvalidBlockFormat`.
+    written is flushed where the block ends well, to the disk where *durable*.  Raises `HostError`,
+    `ImageError`, `UnsupportedFeature`, `InvalidBlockFormat`.
     """
-    remembering = _Remembering(folder)
+    remembering = _Remembering(folder, durable)
     how = Opening(writable=writable, backing=backing, lock=not force_share, share=False)
     node = open_node(Graph(), remembering, filename, format, how)
     nodes = [below.source for below in reading_path(node)]

@@ -3,9 +3,7 @@
 import errno
 import json
 import os
-import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from blockops.host.api import LockMode
 from blockops.host.posix import PosixFolder
 from blockops.img.create import create
 from blockops.img.options import ImageOptions
+from tests.img.room import files_up_to
 from tests.img.tools import done, ours, refused, run
 
 Tool = Callable[[str], str]
@@ -187,22 +186,11 @@ def test_what_a_killed_process_left_is_taken_over(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["base.qcow2", "base.raw", "image", "sub"]
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file of this process may grow beyond 100 000 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize("format", ["raw", "qcow2"])
 def test_without_room_the_old_image_stays_and_nothing_new_is_left(format: str, folder: Path) -> None:
     (folder / "image").write_bytes(b"precious")
-    refused(ours("create", "-f", format, "image", "1M"), 1, "image", os.strerror(errno.EFBIG))
+    with files_up_to(100_000):
+        refused(ours("create", "-f", format, "image", "1M"), 1, "image", os.strerror(errno.EFBIG))
     assert (folder / "image").read_bytes() == b"precious"
     assert not (folder / "image.unfinished").exists()
 

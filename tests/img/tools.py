@@ -40,8 +40,8 @@ def ours(*arguments: object) -> Ended:
 def run(program: str, *arguments: object) -> Ended:
     """Run a real program in the working folder."""
     command = [program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    return Ended(done.returncode, done.stdout, done.stderr)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def done(program: str, *arguments: object) -> str:

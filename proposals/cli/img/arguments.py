@@ -67,6 +67,15 @@ force_share = click.option(
 
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 
+CACHES = ("writeback", "unsafe", "writethrough", "directsync", "none")
+
+cache = click.option(
+    "-t",
+    "cache",
+    type=click.Choice(CACHES),
+    help="unsafe: nothing is made durable; all others: everything is, in the end.",
+)
+
 progress = click.option(
     "-p", "show", is_flag=True, help="Print how far it is, wherever standard output goes."
 )

@@ -3,7 +3,7 @@
 import click
 
 from proposals.cli.img.looking import check_verb, compare_verb, info_verb, map_verb
-from proposals.cli.img.making import create_verb
+from proposals.cli.img.making import convert_verb, create_verb
 
 HELP = """Look at disk images and change them: the verbs, options and exit codes of qemu-img.
 
@@ -13,6 +13,7 @@ Examples:
   blockops img check --output json disk.qcow2
   blockops img map disk.qcow2
   blockops img create -f qcow2 -b disk.qcow2 -F qcow2 overlay.qcow2
+  blockops img convert -p -O raw overlay.qcow2 copy.raw
   blockops img compare disk.qcow2 copy.raw
 """
 
@@ -35,3 +36,4 @@ img_command.add_command(check_verb)
 img_command.add_command(map_verb)
 img_command.add_command(compare_verb)
 img_command.add_command(create_verb)
+img_command.add_command(convert_verb)
