@@ -8,6 +8,7 @@ import attrs
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import PAIR
+from blockops.lab.interleaving.order import parse_order
 from blockops.lab.parts import Depth, Part
 from blockops.lab.policy import Policy, shares
 from blockops.lab.sampling import Lots
@@ -44,6 +45,7 @@ def allot(policy: Policy, parts: list[Part]) -> None:
             lowest = islice(survey.lots.items(), max(1, share))
             part.drawn = tuple(sorted((rank, name) for name, rank in lowest))
     _allot_pairs(policy, parts)
+    _allot_crossed(policy, parts)
 
 
 def _allot_pairs(policy: Policy, parts: list[Part]) -> None:
@@ -53,6 +55,33 @@ def _allot_pairs(policy: Policy, parts: list[Part]) -> None:
     for part in parts:
         if part.setting in paired:
             part.scope = attrs.evolve(part.scope, pairs=limit)
+
+
+def _allot_crossed(policy: Policy, parts: list[Part]) -> None:
+    """Say how many orders are to be drawn, where not all are crossed with faults: while they are judged."""
+    crossing = {part.setting for part in parts if part.depth is Depth.CROSSED and not part.scope.whole}
+    limit = min(policy.most, (policy.crossed or 0) // max(1, len(crossing)) + 1)
+    for part in parts:
+        if part.depth in (Depth.ORDERS, Depth.CROSSED) and part.setting in crossing:
+            part.scope = attrs.evolve(part.scope, crossed=limit)
+
+
+def meet_crossed(parts: list[Part]) -> None:
+    """Tell the parts that cross orders with faults how many cases there are, and which were drawn."""
+    crossing = {part.setting: part.tally.crossing for part in parts if part.depth is Depth.ORDERS}
+    for part in parts:
+        if part.depth is not Depth.CROSSED or part.surveyed is None or part.scope.whole:
+            continue
+        found = crossing[part.setting]
+        part.surveyed = part.surveyed.crossed(found)
+        names = sorted((name for _, name in found.drawn.lowest), key=_place_of_crossed)
+        part.drawn = tuple(enumerate(names))
+
+
+def _place_of_crossed(name: str) -> list[tuple[int, str]]:
+    """Return what orders crossed with a fault each are ordered by: where tasks depart."""
+    order = parse_order(name.partition("/")[2])
+    return [] if order is None else [(one.turn, one.task) for one in order.departures]
 
 
 def meet_pairs(parts: list[Part], drawn: Mapping[str, Lots]) -> None:

@@ -92,8 +92,13 @@ def parse_case(text: str, contestants: Mapping[str, Contestant], worlds: Mapping
 
 def named(setting: Case, case_id: str) -> Case:
     """Return the case of *setting* with this id."""
-    fault, *order = case_id.split("/")[2:]
-    found = parse_order(order[0]) if order else USUAL
+    return under(setting, case_id.split("/", 2)[2])
+
+
+def under(setting: Case, name: str) -> Case:
+    """Return the case of *setting* under the fault of that name and, behind a slash, the order."""
+    fault, _, order = name.partition("/")
+    found = parse_order(order) if order else USUAL
     assert found is not None
     return attrs.evolve(setting, fault=parse_fault(fault), order=found)
 

@@ -12,9 +12,9 @@ from functools import partial
 
 import attrs
 
-from blockops.lab.allotting import allot, meet_pairs
+from blockops.lab.allotting import allot, meet_crossed, meet_pairs
 from blockops.lab.drawn import Found, found_worlds, searches
-from blockops.lab.errands import finding_pairs, judging, judging_pairs, surveying
+from blockops.lab.errands import finding_pairs, judging, judging_met, surveying
 from blockops.lab.outcome import cells_of, results_of
 from blockops.lab.parts import Part
 from blockops.lab.plan import parts_of
@@ -105,9 +105,10 @@ class _Run:
         allot(self.settings.policy, self.parts)
         self._judge(workers, judging(self.contestants, self.parts))
         meet_pairs(self.parts, self._drawn_pairs(workers))
+        meet_crossed(self.parts)
         # The searches take longest: begun before the pairs, none is left alone at the end.
         searching = self._batch(workers, searches(self.settings, self.contestants, self.parts))
-        self._judge(workers, judging_pairs(self.contestants, self.parts))
+        self._judge(workers, judging_met(self.contestants, self.parts))
         self.sample = sample_images(self.settings, self.parts)  # here, while the workers search
         self.found = found_worlds(self.parts, [done.result for done in searching])
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from blockops.lab.beside import judge_orders, judge_power, survey_orders, survey_power
-from blockops.lab.parts import Depth, Part, Survey
+from blockops.lab.beside import judge_power, survey_power
+from blockops.lab.ordering import judge_crossed, judge_orders, judge_orders_from, survey_orders
+from blockops.lab.parts import Depth, First, Part, Survey
 from blockops.lab.sampling import Lots
 from blockops.lab.settings import Roster
 from blockops.lab.tally import Tally
@@ -14,7 +15,7 @@ from blockops.lab.workers import Errand
 def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]:
     """Yield the survey of each setting that can be asked; at most one of its parts is sampled.
 
-    Orders and power cuts have surveys of their own.
+    Power cuts have a survey of their own, and so have orders, with what they are crossed with.
     """
     asked: dict[str, Part] = {}
     for part in parts:
@@ -25,18 +26,28 @@ def surveying(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Survey]]
         yield Errand(f"survey {name}", name, _SURVEYS.get(part.depth, survey), arguments, Survey)
 
 
-_SURVEYS = {Depth.ORDERS: survey_orders, Depth.POWER: survey_power, Depth.LYING: survey_power}
+_SURVEYS = {
+    Depth.ORDERS: survey_orders,
+    Depth.CROSSED: survey_orders,
+    Depth.POWER: survey_power,
+    Depth.LYING: survey_power,
+}
 _WHOLE = {Depth.ORDERS: judge_orders, Depth.POWER: judge_power, Depth.LYING: judge_power}
+_MET_LATER = (Depth.PAIRS, Depth.CROSSED)
+"""What is found only when others are judged, unless the survey has listed it."""
 
 
 def judging(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
     """Yield the slices of all parts but those of pairs, as many as are planned.
 
-    Orders and, where all of them are judged, power cuts are one piece of work for a setting: what is
-    equal to what shows only in the whole.
+    Where all of them are judged, power cuts are one piece of work for a setting: what is equal to what
+    shows only in the whole.  So are orders, unless they are listed.
     """
     for part in parts:
-        if part.depth is Depth.PAIRS:
+        if part.surveyed is not None and part.surveyed.firsts:
+            yield from _judging_listed(roster, part, part.surveyed.firsts)
+            continue
+        if part.depth in _MET_LATER:
             continue
         if part.drawn is not None:
             yield from _judging_drawn(roster, part, part.drawn, 400)
@@ -63,6 +74,32 @@ def _judging_drawn(
         yield Errand(f"judge {part} {start}", str(part), judge_drawn, arguments, Tally)
 
 
+def _judging_listed(roster: Roster, part: Part, firsts: tuple[First, ...]) -> Iterator[Errand[Tally]]:
+    """Yield orders that are listed: with those that go on from them, or with the faults that they meet."""
+    crossed = part.depth is Depth.CROSSED
+    function = judge_crossed if crossed else judge_orders_from
+    slices: list[list[tuple[int, First]]] = [[]]
+    size = 0
+    for rank, first in enumerate(firsts if crossed else (_USUAL, *firsts)):
+        if crossed and not first.faults:
+            continue
+        if size > _A_PIECE:
+            slices.append([])
+            size = 0
+        slices[-1].append((rank, first))
+        size += first.faults if crossed else 1 + first.further
+    for piece in slices:
+        arguments = (roster, part.setting, part.scope, tuple(piece))
+        yield Errand(f"judge {part} {piece[0][0]}", str(part), function, arguments, Tally)
+
+
+_USUAL = First("", explored=True, further=0, faults=0)
+"""The scheduler's own order, which is judged, too."""
+
+_A_PIECE = 400
+"""About as many cases as a piece of work should have."""
+
+
 def finding_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Lots]]:
     """Yield what draws the pairs where their first faults are not judged by themselves."""
     for part in _of_pairs(parts):
@@ -71,12 +108,13 @@ def finding_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Lots
             yield Errand(f"find {part} {start}", str(part.setting), find_pairs, arguments, Lots)
 
 
-def judging_pairs(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
-    """Yield the slices of all parts of pairs: of those that were drawn or, where none was, of all."""
-    for part in _of_pairs(parts):
-        if part.drawn is not None:
+def judging_met(roster: Roster, parts: Iterable[Part]) -> Iterator[Errand[Tally]]:
+    """Yield the slices of what has been met meanwhile: what was drawn of it, or all pairs."""
+    for part in parts:
+        if part.depth in _MET_LATER and part.drawn is not None:
             yield from _judging_drawn(roster, part, part.drawn, 200)
-        else:
+    for part in _of_pairs(parts):
+        if part.drawn is None:
             for start, end in _slices(part, _leading(part), 10):
                 arguments = (roster, part.setting, start, end)
                 yield Errand(f"judge {part} {start}", str(part), judge_all_pairs, arguments, Tally)

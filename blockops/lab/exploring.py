@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 import attrs
 
 from blockops.lab.case import Case
+from blockops.lab.execution import Execution
 from blockops.lab.faults import FAMILIES
 from blockops.lab.faults.fault import Fault, HostOperation, Recording
 from blockops.lab.faults.host import PAIR
@@ -70,6 +71,11 @@ def record_once(setting: Case) -> Recording:
     noting = Noting()
     execution = execution_of(attrs.evolve(setting, fault=noting), recording=True)
     execution.go()
+    return attrs.evolve(recording_of(execution), at_operations=tuple(noting.moments))
+
+
+def recording_of(execution: Execution) -> Recording:
+    """Return what was recorded of a run at rest; moments and jobs only where it was asked to keep them."""
     return Recording(
         tuple(execution.clock.operations),
         execution.steps,
@@ -78,7 +84,6 @@ def record_once(setting: Case) -> Recording:
         len(execution.evidence.exchanges),
         tuple(execution.moments),
         tuple(execution.jobs),
-        tuple(noting.moments),
     )
 
 
@@ -103,7 +108,13 @@ def space(setting: Case, recording: Recording, groups: frozenset[str] | None, co
         faults += tuple(pairs(setting, chosen))
     for group in sorted({POWER, LYING} & (groups or frozenset())):
         faults += tuple(power_faults(setting, group))
-    return Space(faults, len(chosen), len(operations), *_numbered(recording))
+    return attrs.evolve(space_of(recording, faults), points=len(chosen), all_points=len(operations))
+
+
+def space_of(recording: Recording, faults: tuple[Fault, ...]) -> Space:
+    """Return the space of *faults*, found in the run that was recorded."""
+    points = len(recording.operations)
+    return Space(faults, points, points, *_numbered(recording))
 
 
 def _single_faults(

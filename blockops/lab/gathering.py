@@ -18,6 +18,7 @@ from blockops.lab.faults.pace import NoFault
 from blockops.lab.hypervisor import Hypervisor
 from blockops.lab.images import image_facts
 from blockops.lab.instants import Instant
+from blockops.lab.interleaving.ordered import execution_of
 from blockops.lab.probing import probe
 from blockops.lab.reading import digests, read_image
 from blockops.management.careful import attempt
@@ -67,9 +68,9 @@ def _at_the_crash(execution: Execution) -> None:
 
 def _errors_anyway(case: Case) -> frozenset[str]:
     """Return what the error replies say that come without any fault: the action "abort" of a list has one."""
-    setting = f"{case.contestant.id}/{case.setting}"
+    setting = f"{case.contestant.id}/{case.setting}/{case.order}"
     if setting not in _known_errors:
-        execution = Execution(attrs.evolve(case, fault=NoFault()))
+        execution = execution_of(attrs.evolve(case, fault=NoFault()))
         execution.go()
         exchanges = execution.evidence.exchanges
         _known_errors[setting] = frozenset(one.error for one in exchanges if one.error is not None)

@@ -35,7 +35,6 @@ from blockops.lab.faults.pace import NoFault
 from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
-from blockops.lab.interleaving.order import USUAL
 from blockops.lab.interleaving.ordered import execution_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import Judgement
@@ -152,9 +151,9 @@ def masked_in(evidence: Evidence, judgements: Mapping[str, Judgement], usual: Ou
 
 
 def usual_of(setting: Case) -> Outside | None:
-    """Return what is visible of a setting in which nothing breaks; None where the lab itself breaks."""
+    """Return what is visible of a setting under its order if nothing breaks; None where the lab does."""
     if remembered(setting) is None:
-        judged(attrs.evolve(setting, fault=NoFault(), order=USUAL))
+        judged(attrs.evolve(setting, fault=NoFault()))
     return remembered(setting)
 
 

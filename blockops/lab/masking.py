@@ -1,6 +1,7 @@
 """Whether a fault that struck shows in anything: if not, it is *masked*.
 
-Visible is what somebody could tell the case by from the same setting in which nothing breaks:
+Visible is what somebody could tell the case by from the same setting, under the same order, in which nothing
+breaks:
 
 * a law finds something (its precondition may be about the fault, so *held* is as good as *not exercised*);
 * the guest: a request failed, or a read returned something else;
@@ -17,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from blockops.lab.case import Case
 from blockops.lab.evidence import Evidence
 from blockops.lab.faults.pace import NoFault
-from blockops.lab.interleaving.order import USUAL
 from blockops.lab.laws.judgement import Judgement
 from blockops.lab.results import Verdict
 
@@ -41,24 +41,24 @@ _FINDINGS = (Verdict.VIOLATED, Verdict.UNKNOWN)
 
 
 def is_usual(evidence: Evidence) -> bool:
-    """Whether nothing is broken in the case, and nobody steps out of turn."""
-    return isinstance(evidence.case.fault, NoFault) and evidence.case.order == USUAL
+    """Whether nothing is broken in the case."""
+    return isinstance(evidence.case.fault, NoFault)
 
 
 def remember(evidence: Evidence, judgements: Mapping[str, Judgement]) -> None:
-    """Keep what is visible of a case in which nothing breaks, for the others of its setting."""
+    """Keep what is visible of a case in which nothing breaks, for others of its setting under its order."""
     if len(_remembered) >= _ROOM:
         _remembered.clear()
     _remembered[_setting(evidence.case)] = tuple(outside(evidence, judgements))
 
 
 def remembered(case: Case) -> Outside | None:
-    """Return what was kept of the setting of *case*, None if nothing was."""
+    """Return what was kept of the setting of *case* under its order, None if nothing was."""
     return _remembered.get(_setting(case))
 
 
 def _setting(case: Case) -> str:
-    return f"{case.contestant.id}/{case.setting}"
+    return f"{case.contestant.id}/{case.setting}/{case.order}"
 
 
 _remembered: dict[str, Outside] = {}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import attrs
 
-from blockops.lab.beside import DEPTH
 from blockops.lab.case import named, replay_command
 from blockops.lab.drawn import Found
 from blockops.lab.identity import versions
@@ -15,6 +14,7 @@ from blockops.lab.replay import abridged, watch
 from blockops.lab.results import (
     Cell,
     Coverage,
+    Crossed,
     Design,
     Distinct,
     Orders,
@@ -94,9 +94,22 @@ def _coverage(settings: Settings, part: Part, surveyed: Survey) -> Coverage:
         note="; ".join(notes),
         left=max(part.planned - tally.cases, 0),
         power=cuts,
-        orders=Orders(DEPTH, tally.cases, tally.pruned) if part.depth is Depth.ORDERS else None,
+        orders=_orders_of(part),
+        crossed=_crossed_of(part, surveyed),
         equal=tally.equal,
     )
+
+
+def _orders_of(part: Part) -> Orders | None:
+    if part.depth is not Depth.ORDERS:
+        return None
+    return Orders(part.scope.departures, part.tally.cases, part.tally.pruned)
+
+
+def _crossed_of(part: Part, surveyed: Survey) -> Crossed | None:
+    if part.depth is not Depth.CROSSED:
+        return None
+    return Crossed(len(part.tally.orders), surveyed.crossing.orders)
 
 
 def _violations(parts: list[Part]) -> tuple[Violation, ...]:

@@ -10,6 +10,7 @@ from collections import Counter
 import attrs
 
 from blockops.lab.case import Case
+from blockops.lab.crossing import Crossing
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
 from blockops.lab.results import PowerCuts
@@ -28,7 +29,8 @@ class Depth(enum.Enum):
     WORLDS = "in further worlds"
     PAIRS = "pairs of host faults"
     VARIANTS = "host faults in other spans, second deaths of management, and the guest at another pace"
-    ORDERS = "orders in which one task takes one step out of turn, and nothing breaks"
+    ORDERS = "orders in which tasks take steps out of turn, and nothing breaks"
+    CROSSED = "orders in which one task takes one step out of turn, each crossed with a fault"
     POWER = "power cuts"
     LYING = "power cuts where the storage had lied about every flush"
 
@@ -40,10 +42,10 @@ class Depth(enum.Enum):
     @property
     def alone(self) -> bool:
         """Whether its parts are surveyed each by itself, not with the setting's single faults."""
-        return self in (Depth.ORDERS, Depth.POWER, Depth.LYING)
+        return self in (Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING)
 
 
-_BESIDES = (Depth.PAIRS, Depth.VARIANTS, Depth.ORDERS, Depth.POWER, Depth.LYING)
+_BESIDES = (Depth.PAIRS, Depth.VARIANTS, Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING)
 
 
 @attrs.frozen
@@ -70,6 +72,10 @@ class Scope:
     *variants*: variants (`Fault.is_variant`), the others, or None: all.  *sample*: so many at most, drawn
     with *seed*, the one without a fault among them; None for all.  *pairs*: so many pairs are to be drawn
     of those that begin with one of the cases; None where none is wanted.
+
+    Of orders: at most so many *departures*.  *hosts*: where they are crossed with faults, host operations
+    fail, too.  *whole*: all of it is judged, slice by slice; *crossed*: else so many orders are drawn to be
+    crossed with a fault each, None for no order.
     """
 
     groups: frozenset[str] | None
@@ -78,6 +84,10 @@ class Scope:
     variants: bool | None = None
     sample: int | None = None
     pairs: int | None = None
+    departures: int = 1
+    hosts: bool = True
+    whole: bool = False
+    crossed: int | None = None
 
     def asks_for(self, fault: Fault) -> bool:
         """Whether variants, or others, are asked for and *fault* is one."""
@@ -111,6 +121,8 @@ class Part:
     @property
     def counted_as(self) -> str:
         """Whose survey it takes part in."""
+        if self.depth is Depth.CROSSED:
+            return f"{self.setting}{Depth.ORDERS.besides}"
         return str(self) if self.depth.alone else str(self.setting)
 
     @property
@@ -125,14 +137,29 @@ class Part:
 
     @property
     def planned(self) -> int:
-        """How many cases are to be judged; of pairs that are not met yet, the most that there may be."""
+        """How many cases are to be judged; of what is met only later, the most that there may be."""
         if self.surveyed is None:
             return 0
         if self.drawn is not None:
             return len(self.drawn)
         if self.depth is Depth.PAIRS and not self.surveyed.cases:
             return self.scope.pairs or 0
+        if self.depth is Depth.CROSSED and not self.surveyed.cases:
+            return self.scope.crossed or 0
         return self.cases
+
+
+@attrs.frozen
+class First:
+    """An order of one departure by its name: whether it is *explored*, or is equivalent to one that is.
+
+    *further*: so many orders have one departure more, after its own; *faults*: so many can strike under it.
+    """
+
+    name: str
+    explored: bool
+    further: int
+    faults: int
 
 
 @attrs.frozen
@@ -142,7 +169,8 @@ class Survey:
     *variants*: the same for those cases that are variants; *groups* has the others.  *choice*: how many of
     the cases may be sampled, the others are on inner devices; *leading*: how many faults there are that a
     pair may begin with.  *lots*: where cases are sampled, the names of those that drew the lowest, the
-    lowest first, each with its rank in the space.  *power* has more numbers of power cuts.
+    lowest first, each with its rank in the space.  *power* has more numbers of power cuts.  *firsts* are
+    the orders of one departure where these are listed, *crossing* says with what they can be crossed.
     """
 
     groups: dict[str, int]
@@ -152,14 +180,27 @@ class Survey:
     leading: int
     lots: dict[str, int] = attrs.field(factory=dict)
     power: PowerCuts | None = None
+    firsts: tuple[First, ...] = ()
+    crossing: Crossing = attrs.field(factory=Crossing)
 
     @property
     def cases(self) -> int:
         """How many cases there are."""
         return sum(self.groups.values())
 
+    def crossed(self, crossing: Crossing) -> "Survey":
+        """Return what there is where orders are crossed with faults as *crossing* says."""
+        choice = sum(crossing.groups.values())
+        groups, points = dict(crossing.groups), crossing.points
+        return attrs.evolve(self, groups=groups, points=points, choice=choice, crossing=crossing)
+
     def seen_by(self, part: Part) -> "Survey":
-        """Return what there is for *part*, all of it in *groups*; pairs are met only later."""
+        """Return what there is for *part*, all of it in *groups*.
+
+        Pairs and, unless orders are listed, what these are crossed with are met only later.
+        """
+        if part.depth is Depth.CROSSED:
+            return self.crossed(self.crossing)
         if part.depth.alone:
             return self
         if part.depth is Depth.PAIRS:

@@ -113,13 +113,29 @@ def _orders_and_cuts(settings: Settings, contestant: Contestant, setting: Settin
     policy, scope = settings.policy, Scope(frozenset(), inner=True, seed=settings.seed)
     if settings.groups is None and setting.world == World(devices=EXHAUSTIVE):
         if policy.orders is None or setting.use_case in policy.orders:
-            yield Part(setting, contestant, Depth.ORDERS, scope)
+            yield from _orders(settings, contestant, setting)
         if policy.power is None or (setting.use_case == TOGETHER and _is_at_an_end(contestant)):
             cuts = attrs.evolve(scope, groups=frozenset({POWER}), sample=at_most(policy, Depth.POWER))
             yield Part(setting, contestant, Depth.POWER, cuts)
     for depth, group in _CUTS.items():
         if group in (settings.groups or ()):
             yield Part(setting, contestant, depth, attrs.evolve(scope, groups=frozenset({group})))
+
+
+def _orders(settings: Settings, contestant: Contestant, setting: Setting) -> Iterator[Part]:
+    """Yield the orders of a setting, and those crossed with faults."""
+    policy, use_case = settings.policy, setting.use_case
+    scope = Scope(
+        frozenset(),
+        inner=True,
+        seed=settings.seed,
+        departures=2 if use_case in policy.deeper else 1,
+        hosts=use_case in policy.hosts,
+        whole=policy.crossed is None,
+    )
+    yield Part(setting, contestant, Depth.ORDERS, scope)
+    if use_case in policy.crossing:
+        yield Part(setting, contestant, Depth.CROSSED, scope)
 
 
 def _is_at_an_end(contestant: Contestant) -> bool:

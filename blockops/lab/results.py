@@ -139,6 +139,17 @@ class Orders:
 
 
 @attrs.frozen
+class Crossed:
+    """How many orders of one departure were crossed with at least one fault: *orders* *of* so many.
+
+    Those that are equivalent to another, and the scheduler's own, are not among them.
+    """
+
+    orders: int
+    of: int
+
+
+@attrs.frozen
 class Coverage:
     """What was tried for one contestant (its full id) and use case, and of how much.
 
@@ -146,8 +157,9 @@ class Coverage:
     another and were judged with that, the others were run; *fault_points* are the host operations that were
     broken.  *sampled*: some of the space was left out on purpose, by the seed; *truncated*: the run ended
     before what it had planned, and *left* is how many cases it had not come to (of pairs and orders, whose
-    number shows only when they are met: how many at most); *note* says in words what else to know.  *power*
-    and *orders* have more numbers where the cases are power cuts, or orders without a fault.
+    number shows only when they are met: how many at most); *note* says in words what else to know.  *power*,
+    *orders* and *crossed* have more numbers where the cases are power cuts, orders without a fault, or orders
+    with one.  Of these *all_fault_points* are the host operations of the longest run.
     """
 
     contestant: str
@@ -165,6 +177,7 @@ class Coverage:
     power: PowerCuts | None = None
     orders: Orders | None = None
     equal: int = 0
+    crossed: Crossed | None = None
 
 
 @attrs.frozen

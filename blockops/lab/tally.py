@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import attrs
 
+from blockops.lab.crossing import Crossing
 from blockops.lab.evidence import Crossroads
 from blockops.lab.faults.fault import Fault
 from blockops.lab.judging import Judged
@@ -47,8 +48,9 @@ class Tally:
     *points* are the host operations that were broken, *groups* counts cases by group of faults; so do
     *masked* those whose fault struck and left nothing visible, *unmet* those whose fault met nothing.
     *lasting* counts the violations of a law in cases whose fault struck more than once; *pairs* has drawn
-    those pairs of faults whose first was among the cases; *pruned* orders were left out, being equivalent;
-    *views* are the cases that are not among the verdicts yet.
+    those pairs of faults whose first was among the cases; *pruned* orders were left out, being equivalent,
+    *crossing* says with what the others can be crossed; *orders* are those under which faults struck; *views*
+    are the cases that are not among the verdicts yet.
     """
 
     cases: int = 0
@@ -65,6 +67,8 @@ class Tally:
     lasting: dict[str, int] = attrs.field(factory=dict)
     pairs: Lots = attrs.field(factory=Lots)
     pruned: int = 0
+    crossing: Crossing = attrs.field(factory=Crossing)
+    orders: set[str] = attrs.field(factory=set)
     views: Views = attrs.field(factory=Views)
 
     def count(self, judged: Judged, fault: Fault, rank: int) -> None:
@@ -103,6 +107,8 @@ class Tally:
         self.equal += other.equal
         self.pruned += other.pruned
         self.points |= other.points
+        self.orders |= other.orders
+        self.crossing.add(other.crossing)
         for name in ("lasting", "groups", "masked", "unmet"):
             for key, number in getattr(other, name).items():
                 _add(getattr(self, name), key, number)

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
-from blockops.lab.case import Case
+import attrs
+
+from blockops.lab.case import Case, under
 from blockops.lab.exploring import Space, at_the_edge, record, record_once, space
-from blockops.lab.faults import parse_fault
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.host import HostFault
 from blockops.lab.faults.pace import NoFault
@@ -113,10 +114,14 @@ def _leading(roster: Roster, setting: Setting) -> tuple[Case, list[HostFault]]:
 def judge_drawn(roster: Roster, setting: Setting, drawn: tuple[tuple[int, str], ...]) -> Tally:
     """Judge cases by their names, each with its rank; the setting itself need not be run for that."""
     case = case_of(roster, setting)
-    tally, judging = Tally(), Judging(case, Space((), 0, 0))
+    tally, nowhere = Tally(), Space((), 0, 0)
+    judging = Judging(case, nowhere)
     for rank, name in drawn:
-        fault = parse_fault(name)
-        tally.count(judging.judge(fault), fault, rank)
+        one = under(case, name)
+        if one.order != judging.setting.order:
+            judging = Judging(attrs.evolve(case, order=one.order), nowhere)
+        tally.count(judging.judge(one.fault), one.fault, rank)
+        tally.orders.update([str(one.order)] if one.order.departures else [])
     return tally
 
 

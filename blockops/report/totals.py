@@ -26,13 +26,17 @@ _VARIANTS = (
     "before the effect; second deaths of management; the guest at another pace"
 )
 
-_ORDERS = "interleavings of one departure, of equivalent ones one"
+_ORDERS = "interleavings, of equivalent ones one"
+
+_CROSSED = "interleavings of one departure crossed with a fault: a crash, a second attempt, the host"
 
 _CUTS = "power cuts, each with a state that no earlier one left with equal promises"
 
 _LYING = "the same where the storage had lied about every flush (P7)"
 
-_NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS, "power": _CUTS, "lying": _LYING}
+CROSSED = "crossed"
+
+_NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS, CROSSED: _CROSSED, "power": _CUTS, "lying": _LYING}
 """What cases of a sort of faults are called where the name of the sort does not say it all."""
 
 _ORDER = {DEVICES: 0, WORLDS: 1}
@@ -78,11 +82,12 @@ class Totals:
 
     Where nothing was sampled: *points* are the host operations that failed, *kinds* the ways in which they
     did, *shares* the cases by sort of fault.  *samples* are the cases elsewhere.  *extents* say in a sentence
-    each how many orders there were, and how many states after power cuts.  *grey* settings were
-    sampled or truncated, *truncated* ones were stopped before what was planned for them, *uncounted* ones
-    before their cases were known; nothing is summed up then, for there was no plan.  Pairs of faults count as
-    settings of their own.  *fate* is what became of all faults.  *stopped* says in a sentence how far a run
-    came that was stopped, empty for others; *exhausted* are the numbers of devices where nothing was sampled.
+    each how many orders there were, with faults and without, and how many states after power cuts.  *grey*
+    settings were sampled or truncated, *truncated* ones were stopped before what was planned for them,
+    *uncounted* ones before their cases were known; nothing is summed up then, for there was no plan.  Pairs
+    of faults count as settings of their own.  *fate* is what became of all faults.  *stopped* says in a
+    sentence how far a run came that was stopped, empty for others; *exhausted* are the numbers of devices
+    where nothing was sampled.
     """
 
     contestants: int
@@ -220,12 +225,13 @@ def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
     """Add the groups up to what people count: those of a family that has a noun to one number."""
     nouns = {group: family.noun for family in FAMILIES for group in family.groups if family.noun}
     nouns |= {PAIR: _PAIRS, "order": _ORDERS, "power": _CUTS, "lying": _LYING}
+    crossed = [entry for entry in entries if entry.crossed is not None]
     found: dict[str, Share] = {}
-    for group, share in _judged_by_group(entries).items():
+    for group, share in _judged_by_group(entry for entry in entries if entry.crossed is None).items():
         what = nouns.get(group, f"of {group}")
         before = found.get(what, Share(what, 0, 0))
         found[what] = Share(what, before.judged + share.judged, before.of + share.of)
-    return found.values()
+    return [*found.values(), *([_sum(_CROSSED, crossed)] if crossed else [])]
 
 
 def _samples(entries: Sequence[Coverage]) -> Iterable[Share]:

@@ -1,5 +1,6 @@
 """Orders and power cuts as parts of a comparison: found through it, in numbers that add up."""
 
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -12,6 +13,8 @@ import blockops.lab.settings as settings_module
 from blockops.graph.formats import NewImage, create_image
 from blockops.host.api import HostFolder
 from blockops.lab.compare import Progress, Settings, compare
+from blockops.lab.crossing import crossed_faults
+from blockops.lab.exploring import record_once
 from blockops.lab.interleaving.judged import orders_of
 from blockops.lab.parts import Depth
 from blockops.lab.plan import parts_of
@@ -27,7 +30,17 @@ from tests.quality.bugs_commands import freeze_without_a_gate
 CAREFUL = "group-snapshot.hardened.careful"
 SMALL = Settings(devices=2, use_cases=("group-snapshot",), contestants=(CAREFUL,), examples=0, jobs=1)
 LITTLE = Policy(
-    odd=1, others=1, worlds=1, variants=1, pairs=1, power=30, orders=("group-snapshot",), inner=False
+    odd=1,
+    others=1,
+    worlds=1,
+    variants=1,
+    pairs=1,
+    power=30,
+    orders=("group-snapshot",),
+    deeper=(),
+    crossing=("group-snapshot",),
+    crossed=11,
+    inner=False,
 )
 
 
@@ -82,6 +95,17 @@ def test_by_default_orders_of_one_use_case_and_power_cuts_of_the_best_and_the_pl
     }
 
 
+def test_in_full_orders_are_crossed_with_faults_where_no_disk_is_copied() -> None:
+    parts = parts_of(Settings(complete=True), contestants())
+    orders = {str(part.setting): part.scope for part in parts if part.depth is Depth.ORDERS}
+    crossed = {str(part.setting): part.scope for part in parts if part.depth is Depth.CROSSED}
+    assert all(scope.whole and scope.sample is None for scope in (*orders.values(), *crossed.values()))
+    assert {name for name in orders if "/migrate-many" not in name} == set(crossed)
+    assert all((scope.departures == 2) is (name in crossed) for name, scope in orders.items())
+    assert all(scope.hosts is ("/group-snapshot" in name) for name, scope in crossed.items())
+    assert {name.partition("/")[2] for name in crossed} == {f"{one}-2" for one in Policy().crossing}
+
+
 def test_everything_with_two_devices_is_tried_in_full() -> None:
     parts = parts_of(Settings(complete=True), contestants())
     own = {str(part) for part in parts if part.depth is Depth.OWN and part.inexpressible is None}
@@ -118,6 +142,35 @@ def test_orders_are_counted_as_the_search_counts_them(usual: Results) -> None:
     assert search.counts.pruned > 0
 
 
+def test_orders_crossed_with_faults_add_up(usual: Results) -> None:
+    entry, orders = only(usual, "crossed"), only(usual, "orders").orders
+    assert entry.crossed is not None
+    assert orders is not None
+    assert entry.crossed.of == orders.explored - 1  # the scheduler's own is crossed elsewhere
+    assert entry.cases == entry.crossed.orders == sum(portion.judged for portion in entry.portions) == 12
+    assert entry.space == sum(portion.of for portion in entry.portions)
+    start = case(f"{CAREFUL}/group-snapshot-2/no-fault")
+    runs = [ran.order for ran in orders_of(start, 1).orders() if ran.order.departures]
+    by_hand = Counter(
+        fault.group
+        for order in runs
+        for fault in crossed_faults(start, record_once(attrs.evolve(start, order=order)))
+    )
+    assert {portion.group: portion.of for portion in entry.portions} == by_hand
+    assert (entry.sampled, entry.truncated, entry.left) == (True, False, 0)
+    assert entry.fault_points <= entry.all_fault_points
+
+
+def test_the_report_says_how_many_orders_met_faults(usual: Results) -> None:
+    said = list(extents(usual.coverage))[1]
+    entry = only(usual, "crossed")
+    assert "of 168 orders" in said
+    assert f"12 met a fault; 12 of {entry.space:,} cases judged" in said
+    parts = [one.split(" of ", 1) for one in said.partition("of them ")[2].split("; ")]
+    assert sum(int(judged) for judged, _ in parts) == 12
+    assert sum(int(of.split()[0].replace(",", "")) for _, of in parts) == entry.space
+
+
 def test_states_after_power_cuts_add_up(usual: Results) -> None:
     entry = only(usual, "power")
     assert entry.power is not None
@@ -125,7 +178,7 @@ def test_states_after_power_cuts_add_up(usual: Results) -> None:
     assert entry.space == entry.power.distinct == sum(portion.of for portion in entry.portions)
     assert entry.power.instants == entry.all_fault_points
     same = entry.power.raw - entry.power.distinct - entry.power.remembered - entry.power.left_out
-    orders, cuts = extents(usual.coverage)
+    orders, _, cuts = extents(usual.coverage)
     assert same >= 0
     assert f"{same:,} equal another at the same instant" in cuts
     assert f"{entry.power.distinct:,} are distinct" in cuts
@@ -199,6 +252,7 @@ def test_a_run_that_is_stopped_before_its_orders_says_how_many_there_are_at_most
     assert (entry.cases, entry.truncated, entry.left) == (0, True, entry.space)
     assert f"at most {entry.left:,} not come to" in next(extents(results.coverage))
     assert only(results, "power").left == 30
+    assert only(results, "crossed").left == 12
 
 
 # ------------------------------------------------------------------------------------------ planted defects

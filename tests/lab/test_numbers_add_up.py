@@ -27,6 +27,8 @@ LITTLE = Policy(
     pairs=30,
     power=40,
     orders=("group-snapshot",),
+    deeper=(),
+    crossed=21,
     most=8,
     inner=False,
 )
@@ -182,6 +184,13 @@ def test_faults_struck_or_were_not_met_whichever_way_they_are_counted(
 def test_the_sentences_of_the_box_say_these_numbers(report: dict[str, Any], summary: Summary) -> None:
     for sentence in summary.totals.extents:
         numbers = [int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*\b", sentence)]
+        if sentence.startswith("interleavings crossed"):
+            crossed = [entry for entry in report["coverage"] if entry["crossed"]]
+            assert numbers[0] == sum(entry["crossed"]["of"] for entry in crossed)
+            assert numbers[1] == sum(entry["crossed"]["orders"] for entry in crossed)
+            assert numbers[2] == sum(numbers[4::2]) == sum(entry["cases"] for entry in crossed) > 0
+            assert numbers[3] == sum(numbers[5::2]) == sum(entry["space"] for entry in crossed)
+            continue
         if sentence.startswith("interleavings"):
             orders = [entry["orders"] for entry in report["coverage"] if entry["orders"]]
             assert numbers[:2] == [sum(one[key] for one in orders) for key in ("explored", "pruned")]

@@ -20,10 +20,11 @@ def orders_of(case: Case, depth: int, *, prune: bool = True) -> Search[Judged]:
 def run(case: Case, last: bool = False) -> Ran[Judged]:
     """Run a case under its order; it is judged by all laws when somebody asks what came of it."""
     execution = recorded(case, Trace.DEPARTURES if last else Trace.ALL)
-    return Ran(case.order, tuple(execution.taken), functools.partial(_judged, case, execution))
+    return Ran(case.order, tuple(execution.taken), functools.partial(judged, case, execution))
 
 
-def _judged(case: Case, execution: OrderedExecution) -> Judged:
+def judged(case: Case, execution: OrderedExecution) -> Judged:
+    """Judge a case that has come to rest by all laws; what breaks inside the core or the lab is reported."""
     try:
         evidence = gather(execution)
         judgements = dict(judge(evidence))

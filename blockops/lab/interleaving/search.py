@@ -63,7 +63,11 @@ class Ran(Generic[T]):
 
 @attrs.define
 class Counts:
-    """How many orders were run to be judged, and how many were left out as equivalent to one of those."""
+    """How many orders were run to be judged, and how many were left out as equivalent to one of those.
+
+    What goes on from an order that was left out was so, too, but for what goes on before the very same turn.
+    Of that, orders with one departure more are counted.
+    """
 
     explored: int = 0
     pruned: int = 0
@@ -90,24 +94,56 @@ class Search(Generic[T]):
         yield first
         yield from self._deeper(first, self.depth, first.places())
 
+    def firsts(self) -> Iterator[tuple[Ran[T], bool]]:
+        """Yield a run of each order with one departure more than the root, and whether it is explored.
+
+        Each of those that are not is equivalent to one that is; nothing is counted.
+        """
+        root = self.run(self.root, False)
+        for order, found in self._one_more(root, root.places(), last=False):
+            yield (self.run(order, False), False) if found is None else (found, True)
+
+    def beside(self) -> Iterator[Ran[T]]:
+        """Yield the runs that are explored below the root where that is itself equivalent to another order.
+
+        Those are the ones whose next departure is before the turn of the root's last.
+        """
+        if self.depth:
+            root = self.run(self.root, False)
+            here, after = root.places()[:1], root.places()[1:]
+            self.counts.pruned += sum(len(taken.able) for _, taken in after)
+            yield from self._deeper(root, self.depth, here)
+
     def _deeper(self, ran: Ran[T], depth: int, places: list[tuple[int, Taken]]) -> Iterator[Ran[T]]:
         """Yield the runs with up to *depth* departures more than *ran*, the first of them at *places*."""
+        if not depth:
+            return
+        for order, found in self._one_more(ran, places, last=depth == 1):
+            if found is not None:
+                self.counts.explored += 1
+                yield found
+                yield from self._deeper(found, depth - 1, found.places() if depth > 1 else [])
+            else:
+                self.counts.pruned += 1
+                below = attrs.evolve(self, root=order, depth=depth - 1)
+                yield from below.beside()
+
+    def _one_more(
+        self, ran: Ran[T], places: list[tuple[int, Taken]], *, last: bool
+    ) -> Iterator[tuple[Order, Ran[T] | None]]:
+        """Yield the orders with one departure more than *ran* at *places*, None where one is equivalent."""
         later: dict[str, Footprint] = {}
-        for turn, taken in reversed(places) if depth else ():
+        for turn, taken in reversed(places):
             here: dict[str, Footprint] = {}
             for task in taken.able:
-                if not self._is_equivalent(taken, task, later):
-                    found = self.run(ran.order.then(turn, task), depth == 1)
+                order = ran.order.then(turn, task)
+                if self._is_equivalent(taken, task, later):
+                    here[task] = taken.footprint if taken.task == task else later[task]
+                    yield order, None
+                else:
+                    found = self.run(order, last)
                     here[task] = found.departed
-                    self.counts.explored += 1
-                    yield found
-                    yield from self._deeper(found, depth - 1, found.places())
-                    continue
-                here[task] = taken.footprint if taken.task == task else later[task]
-                self.counts.pruned += 1
-                if depth > 1:
-                    found = self.run(ran.order.then(turn, task), False)
-                    yield from self._deeper(found, depth - 1, found.places()[:1])
+                    yield order, found
             later = here
 
     def _is_equivalent(self, taken: Taken, task: str, later: dict[str, Footprint]) -> bool:
