@@ -7,6 +7,7 @@ mapping").
 """
 
 import enum
+import itertools
 from array import array
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -24,11 +25,12 @@ from blockops.qcow2.entries import (
     Data,
     Unallocated,
     Zero,
+    check_subclusters,
     decode_l1,
     decode_l2,
     decode_table,
 )
-from blockops.qcow2.geometry import ENTRY_SIZE
+from blockops.qcow2.geometry import ENTRY_SIZE, SUBCLUSTERS, Geometry
 from blockops.qcow2.header import Header
 from blockops.units import HostOffset
 
@@ -103,6 +105,8 @@ def runs(file: HostFile, header: Header) -> Iterator[Run]:
         start, end = index << bits, min((index + 1) << bits, header.size)
         if entries is None or entries.count(0) == len(entries):
             yield Run(start, end - start, Kind.UNALLOCATED, None)
+        elif header.geometry.extended_l2:
+            yield from walk.extended_table(start, end, offset, entries)
         else:
             yield from walk.table(start, end, offset, entries)
 
@@ -130,6 +134,22 @@ class _Walk:
             yield Run(run, min((at - index) << bits, end - run), kind, host)
             index = at
 
+    def extended_table(self, start: int, end: int, offset: int, entries: "array[int]") -> Iterator[Run]:
+        """Yield the runs of one table of extended entries, none of them longer than a cluster."""
+        shape = self.header.geometry
+        for index in range(-(-(end - start) >> shape.cluster_bits)):
+            entry, bitmap, where = entries[2 * index], entries[2 * index + 1], offset + 2 * index * ENTRY_SIZE
+            kind, host = self._meaning(entry, where)
+            try:
+                check_subclusters(entry, bitmap, shape)
+            except BadEntry as bad:
+                raise ImageError(self.file.path, "L2 table", where, str(bad)) from bad
+            cluster, rest = start + (index << shape.cluster_bits), end
+            if kind is Kind.COMPRESSED:
+                yield Run(cluster, min(shape.cluster_size, rest - cluster), kind, host)
+            else:
+                yield from _subclusters(cluster, min(end, cluster + shape.cluster_size), shape, host, bitmap)
+
     def _meaning(self, entry: int, where: int) -> tuple[Kind, HostOffset | None]:
         try:
             mapping = decode_l2(entry, self.header.geometry)
@@ -144,6 +164,22 @@ class _Walk:
                 return Kind.UNALLOCATED, None
             case Compressed():
                 return Kind.COMPRESSED, None
+
+
+def _subclusters(start: int, end: int, shape: Geometry, host: int | None, bitmap: int) -> Iterator[Run]:
+    """Yield the runs of one cluster (specification: "Subcluster Allocation Bitmap")."""
+    size = shape.cluster_size // SUBCLUSTERS
+    kinds = [
+        Kind.DATA if bitmap >> number & 1 else Kind.ZERO if bitmap >> 32 + number & 1 else Kind.UNALLOCATED
+        for number in range(SUBCLUSTERS)
+    ]
+    first = 0
+    for kind, like in itertools.groupby(kinds):
+        last = first + len(list(like))
+        run = start + first * size
+        if run < end:
+            yield Run(run, min(end, start + last * size) - run, kind, host and host + first * size)
+        first = last
 
 
 class Layout(NamedTuple):
@@ -161,7 +197,7 @@ def layout(file: HostFile, header: Header) -> Layout:
     fragmented = compressed = 0
     tables = (entries for _, _, entries in l2_tables(file, header) if entries is not None)
     for entries in tables:
-        split, packed = _layout(entries, header.geometry.cluster_size)
+        split, packed = _layout(entries[:: header.geometry.l2_words], header.geometry.cluster_size)
         fragmented, compressed = fragmented + split + packed, compressed + packed
     return Layout(fragmented, compressed)
 

@@ -19,11 +19,13 @@ from blockops.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
     MIN_CLUSTER_BITS,
+    MIN_EXTENDED_CLUSTER_BITS,
     Geometry,
     geometry,
 )
 from blockops.qcow2.header import (
     COMPRESSION_TYPE,
+    EXTENDED_L2,
     LAZY_REFCOUNTS,
     Header,
     backing_format_extension,
@@ -46,6 +48,7 @@ def create(
     refcount_bits: int = 16,
     compression_type: str = "zlib",
     lazy_refcounts: bool = False,
+    extended_l2: bool = False,
     durable: bool = False,
 ) -> None:
     """Make the open *file* an image of *size* bytes (rounded up to sectors).
@@ -57,7 +60,7 @@ def create(
     Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
     """
     size = round_up(size, SECTOR)
-    shape = _shape(file.path, size, cluster_size, version, refcount_bits)
+    shape = _shape(file.path, size, cluster_size, version, refcount_bits, extended_l2)
     layout = _layout(shape, shape.l1_entries(size))
     header = Header(
         geometry=shape,
@@ -68,10 +71,14 @@ def create(
         refcount_table_clusters=layout.table_clusters,
         extensions=() if backing_format is None else (backing_format_extension(backing_format),),
         backing_file=backing_file,
+        incompatible=EXTENDED_L2 if extended_l2 else 0,
     )
     if lazy_refcounts or compression_type != "zlib":
         header = _announcing(file.path, header, lazy_refcounts, compression_type)
-    encoded = encode(header)
+    _write_out(file, encode(header), layout, durable)
+
+
+def _write_out(file: HostFile, encoded: bytes, layout: "_Layout", durable: bool) -> None:
     # Everything that is not written, the L1 table above all, reads as zeros.
     file.truncate(layout.end)
     if file.size() > layout.end:
@@ -109,10 +116,12 @@ def _announcing(path: str, header: Header, lazy_refcounts: bool, compression_typ
     if compression_type not in COMPRESSION_TYPES:
         raise InvalidRequest(path, f"there is no compression type {compression_type}")
     field = bytes([COMPRESSION_TYPES.index(compression_type)]).ljust(8, b"\0")
-    return attrs.evolve(header, incompatible=COMPRESSION_TYPE, additional=field)
+    return attrs.evolve(header, incompatible=header.incompatible | COMPRESSION_TYPE, additional=field)
 
 
-def _shape(path: str, size: int, cluster_size: int, version: int, refcount_bits: int) -> Geometry:
+def _shape(
+    path: str, size: int, cluster_size: int, version: int, refcount_bits: int, extended_l2: bool
+) -> Geometry:
     bits = cluster_size.bit_length() - 1
     if cluster_size != 1 << bits or not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
         raise InvalidRequest(path, f"the cluster size cannot be {cluster_size}")
@@ -121,7 +130,12 @@ def _shape(path: str, size: int, cluster_size: int, version: int, refcount_bits:
     order = max(0, refcount_bits.bit_length() - 1)
     if refcount_bits != 1 << order or order > MAX_REFCOUNT_ORDER or (version < 3 and refcount_bits != 16):
         raise InvalidRequest(path, f"version {version} has no refcounts of {refcount_bits} bits")
-    shape = geometry(bits, order, version)
+    if extended_l2 and (version < 3 or bits < MIN_EXTENDED_CLUSTER_BITS):
+        least = 1 << MIN_EXTENDED_CLUSTER_BITS
+        raise InvalidRequest(
+            path, f"extended L2 entries need version 3 and clusters of {least} bytes or more"
+        )
+    shape = geometry(bits, order, version, extended_l2)
     if not 0 <= size <= shape.max_size:
         raise InvalidRequest(path, f"an image with clusters of {cluster_size} bytes cannot hold {size} bytes")
     return shape

@@ -18,6 +18,8 @@ COMPRESSED = 1 << 62
 ZERO = 1
 OFFSET_MASK = (1 << 56) - SECTOR
 ALL_BITS = (1 << 64) - 1
+# The lower half of a subcluster bitmap; the upper half says which of them read as zeros.
+ALLOCATED = (1 << 32) - 1
 
 _L1_RESERVED = ALL_BITS & ~(COPIED | OFFSET_MASK)
 _L2_RESERVED = ALL_BITS & ~(COPIED | COMPRESSED | ZERO | OFFSET_MASK)
@@ -88,7 +90,23 @@ def decode_l2(entry: int, geometry: Geometry) -> Mapping:
     return Data(offset, bool(entry & COPIED))
 
 
+def check_subclusters(entry: int, bitmap: int, geometry: Geometry) -> None:
+    """Raise `BadEntry` where the second word of an extended L2 entry contradicts the first or itself.
+
+    Specification: "Subcluster Allocation Bitmap".
+    """
+    if entry & COMPRESSED:
+        good = bitmap == 0
+    else:
+        placed = bool(entry & (OFFSET_MASK | COPIED))
+        good = not bitmap & bitmap >> 32 and (placed or not bitmap & ALLOCATED)
+    if not good:
+        raise BadEntry(f"{entry:#018x} cannot have the subcluster bitmap {bitmap:#018x}")
+
+
 def _decode_zero(entry: int, offset: HostOffset, geometry: Geometry) -> Mapping:
+    if geometry.extended_l2:
+        raise BadEntry(f"the zero flag is set in {entry:#018x}, which extended entries do not have")
     if geometry.version < 3:
         raise BadEntry(f"the zero flag is set in {entry:#018x}, which version 2 does not have")
     return Zero(offset or None, bool(entry & COPIED))

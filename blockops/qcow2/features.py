@@ -6,6 +6,7 @@ Specification: "incompatible_features", "compression_type", "Feature name table"
 from typing import Final
 
 from blockops.errors import ImageError, UnsupportedFeature
+from blockops.qcow2.geometry import MIN_EXTENDED_CLUSTER_BITS
 from blockops.qcow2.header import (
     COMPRESSION_TYPE,
     CORRUPT,
@@ -44,8 +45,9 @@ def refuse_reading(header: Header, path: str) -> None:
         raise UnsupportedFeature(path, ", ".join(_names_of(unknown, header)))
     if header.incompatible & DATA_FILE:
         raise UnsupportedFeature(path, "an external data file")
-    if header.incompatible & EXTENDED_L2:
-        raise UnsupportedFeature(path, "extended L2 entries")
+    if header.incompatible & EXTENDED_L2 and header.geometry.cluster_bits < MIN_EXTENDED_CLUSTER_BITS:
+        problem = f"cluster_bits cannot be {header.geometry.cluster_bits} with extended L2 entries"
+        raise ImageError(path, "header", 20, problem)
     _refuse_compression(header, path)
 
 

@@ -11,6 +11,9 @@ import attrs
 MIN_CLUSTER_BITS = 9
 MAX_CLUSTER_BITS = 21
 MAX_REFCOUNT_ORDER = 6
+# Extended L2 entries divide each cluster into so many subclusters (spec: "Extended L2 Entries").
+SUBCLUSTERS = 32
+MIN_EXTENDED_CLUSTER_BITS = 14
 ENTRY_SIZE = 8
 # Limits of QEMU's implementation, kept so that what we write opens there (spec: "size" and
 # "Host cluster management").
@@ -32,6 +35,7 @@ class Geometry:
     l2_bits: int = attrs.field(init=False)
     l2_entries: int = attrs.field(init=False)
     l2_mask: int = attrs.field(init=False)
+    l2_words: int = attrs.field(init=False)
     block_bits: int = attrs.field(init=False)
     block_entries: int = attrs.field(init=False)
     block_mask: int = attrs.field(init=False)
@@ -55,6 +59,11 @@ class Geometry:
     @l2_mask.default
     def _l2_mask(self) -> int:
         return self.l2_entries - 1
+
+    @l2_words.default
+    def _l2_words(self) -> int:
+        # How many 64-bit words an L2 entry has: the second is the bitmap of its subclusters.
+        return 2 if self.extended_l2 else 1
 
     @block_bits.default
     def _block_bits(self) -> int:

@@ -18,6 +18,7 @@ from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.repair import repair
 from blockops.qcow2.snapshots import Snapshots, header_of_snapshot
+from blockops.qcow2.subclusters import SubclusterMap, SubclusterWriter
 from blockops.qcow2.table_cache import Stage
 from blockops.qcow2.writing import Backing, Writer
 from blockops.units import SECTOR, HostOffset, round_up
@@ -43,7 +44,8 @@ class Qcow2Image:
         self._anchor = Anchor(file, header)
         self._shape = header.geometry
         self._refcounts = Refcounts(file, self._anchor)
-        self._map = ClusterMap(file, self._anchor, self._refcounts)
+        extended = self._shape.extended_l2
+        self._map = (SubclusterMap if extended else ClusterMap)(file, self._anchor, self._refcounts)
         # The order of a flush; what must be durable before what, the stages know themselves.
         self._stages: tuple[Stage, ...] = (
             self._anchor,
@@ -55,9 +57,9 @@ class Qcow2Image:
         self._find = self._map.find
         self._place = self._map.place
         self._compressed = CompressedClusters(file, header, self._map, self._refcounts)
-        self._writer = Writer(self, file, self._map)
-        self._write_new = self._writer.write_new
-        self._zero_some = self._writer.zero_some
+        writer = (SubclusterWriter if extended else Writer)(self, file, self._map)
+        self._write_new = writer.write_new
+        self._zero_some = writer.zero_some
 
     @classmethod
     def open(

@@ -63,7 +63,7 @@ class ClusterMap:
         self._shape = shape
         self._refcounts = refcounts
         self._bits, self._mask, self._size = shape.cluster_bits, shape.cluster_mask, shape.cluster_size
-        self._l2_bits, self._l2_mask = shape.l2_bits, shape.l2_mask
+        self._l2_bits, self._l2_mask, self._words = shape.l2_bits, shape.l2_mask, shape.l2_words
         # An entry that is COPIED under this mask is plain data, well formed and ours alone.
         self._beside_offset = ALL_BITS & ~(OFFSET_MASK & ~shape.cluster_mask)
         capacity = max(FEWEST_TABLES, CACHE_BYTES // shape.cluster_size)
@@ -184,7 +184,8 @@ class ClusterMap:
     def compressed(self, cluster: int) -> Compressed:
         """Return where the data of a cluster is that `find` has called compressed."""
         entries = self._entries(cluster)
-        mapping = None if entries is None else self._decode(cluster, entries[cluster & self._l2_mask])
+        index = (cluster & self._l2_mask) * self._words
+        mapping = None if entries is None else self._decode(cluster, entries[index])
         assert isinstance(mapping, Compressed)
         return mapping
 
@@ -193,7 +194,7 @@ class ClusterMap:
             return decode_l2(entry, self._shape)
         except BadEntry as bad:
             table = self._l1[cluster >> self._l2_bits] & OFFSET_MASK
-            where = table + (cluster & self._l2_mask) * ENTRY_SIZE
+            where = table + (cluster & self._l2_mask) * self._words * ENTRY_SIZE
             raise ImageError(self._file.path, "L2 table", where, str(bad)) from bad
 
     # ---------------------------------------------------------------------------------------- changing
@@ -220,7 +221,10 @@ class ClusterMap:
 
     def point_compressed(self, cluster: int, host: HostOffset, length: int) -> None:
         """Let a guest cluster be the *length* compressed bytes at *host*; where it was is released."""
-        self._replace(cluster, array("Q", [encode_l2(Compressed(host, length), self._shape)]))
+        self._replace(cluster, array("Q", [self._compressed_entry(host, length)]))
+
+    def _compressed_entry(self, host: HostOffset, length: int) -> int:
+        return encode_l2(Compressed(host, length), self._shape)
 
     def clear(self, cluster: int, count: int, *, zero: bool) -> None:
         """Let *count* guest clusters, all of one L2 table, be zero clusters or unallocated ones."""
@@ -230,13 +234,13 @@ class ClusterMap:
 
     def _replace(self, cluster: int, new: "array[int]") -> None:
         table = self._own_table(cluster >> self._l2_bits)
-        index = cluster & self._l2_mask
+        index = (cluster & self._l2_mask) * self._words
         end = index + len(new)
         old = table.entries[index:end]
         if old == new:
             return
         # All are decoded before any is changed: after an error the mapping is as it was.
-        losses = [] if old.count(0) == len(old) else self._hosts(cluster, old)
+        losses = [] if old.count(0) == len(old) else self._hosts(cluster, old[:: self._words])
         table.entries[index:end] = new
         self.l2.touch(table, index, len(new))
         for host, clusters in losses:

@@ -20,6 +20,7 @@ from blockops.qcow2.entries import (
     Compressed,
     Data,
     Zero,
+    check_subclusters,
     decode_l1,
     decode_l2,
     decode_table,
@@ -150,11 +151,14 @@ class _Walk:
     def add_l2(self, offset: int, times: int) -> None:
         """Count an L2 table and the clusters that it names, *times* each."""
         self._found.own("L2 table", offset, self._shape.cluster_size, times)
-        for index, entry in self._entries("L2 table", offset, self._shape.cluster_size):
+        words = self._shape.l2_words
+        for index, entry, bitmap in self._l2_entries(offset):
             try:
                 mapping = decode_l2(entry, self._shape)
+                if words > 1:
+                    check_subclusters(entry, bitmap, self._shape)
             except BadEntry as bad:
-                raise self._bad("L2 table", offset + index * ENTRY_SIZE, bad) from bad
+                raise self._bad("L2 table", offset + index * words * ENTRY_SIZE, bad) from bad
             match mapping:
                 case Data(host) | Zero(int() as host):
                     self._found.refer("data cluster", host, self._shape.cluster_size, times)
@@ -162,6 +166,14 @@ class _Walk:
                     self._found.refer("compressed cluster", host, length, times)
                 case _:
                     pass
+
+    def _l2_entries(self, offset: int) -> Iterable[tuple[int, int, int]]:
+        """Return index and both words of an L2 table's entries that say anything."""
+        data, words = self._read("L2 table", offset, self._shape.cluster_size), self._shape.l2_words
+        entries = decode_table(data)
+        bitmaps = entries[1::2] if words > 1 else entries
+        pairs = zip(entries[::words], bitmaps, strict=True)
+        return ((index, entry, bitmap) for index, (entry, bitmap) in enumerate(pairs) if entry or bitmap)
 
     def add_bitmaps(self, directory: Directory) -> None:
         """Count the bitmap directory, the bitmaps' tables and their clusters."""
@@ -185,13 +197,15 @@ class _Walk:
 
     def _entries(self, structure: str, offset: int, length: int) -> Iterable[tuple[int, int]]:
         """Return index and value of the entries of a table that are not zero."""
+        data = self._read(structure, offset, length)
+        return ((index, entry) for index, entry in enumerate(decode_table(data)) if entry)
+
+    def _read(self, structure: str, offset: int, length: int) -> bytes:
         data = read_exactly(self._file, offset, length) if length else b""
         if len(data) < length:
             problem = f"the file ends after {len(data)} of its {length} bytes"
             raise ImageError(self._file.path, structure, offset, problem)
-        if not data.strip(b"\0"):
-            return ()
-        return ((index, entry) for index, entry in enumerate(decode_table(data)) if entry)
+        return data
 
     def _bad(self, structure: str, where: int, bad: BadEntry) -> ImageError:
         return ImageError(self._file.path, structure, where, str(bad))

@@ -110,22 +110,22 @@ class _Plan:
     # ------------------------------------------------------------------------------------------- flags
 
     def _l1_flags(self, header: Header) -> Iterator[Change]:
-        yield from self._mended(header.l1_offset, header.l1_entries * ENTRY_SIZE)
+        yield from self._mended(header.l1_offset, header.l1_entries * ENTRY_SIZE, 1)
 
     def _l2_flags(self) -> Iterator[Change]:
         for offset in self._wanted.active_tables:
-            yield from self._mended(offset, self._shape.cluster_size)
+            yield from self._mended(offset, self._shape.cluster_size, self._shape.l2_words)
 
-    def _mended(self, offset: int, length: int) -> Iterator[Change]:
+    def _mended(self, offset: int, length: int, words: int) -> Iterator[Change]:
         """Yield a table of the active ones with its copied flags right, where they are not."""
         entries = decode_table(read_exactly(self._file, offset, length) if length else b"")
-        wrong = [index for index, entry in enumerate(entries) if entry and self._wrong(entry)]
+        first = enumerate(entries[::words])
+        wrong = [index * words for index, entry in first if entry and self._wrong(entry)]
         for index in wrong:
             entries[index] ^= COPIED
         self._corruptions += len(wrong)
         if wrong:
-            first = wrong[0]
-            yield offset + first * ENTRY_SIZE, encode_table(entries[first : wrong[-1] + 1])
+            yield offset + wrong[0] * ENTRY_SIZE, encode_table(entries[wrong[0] : wrong[-1] + 1])
 
     def _wrong(self, entry: int) -> bool:
         host = entry & OFFSET_MASK

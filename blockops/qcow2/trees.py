@@ -54,7 +54,7 @@ class Trees:
     def _single(self, l1: "array[int]") -> Iterator[Run]:
         for table in self._tables(l1):
             yield table.offset, 1
-            for index, entry in enumerate(table.entries):
+            for index, entry in enumerate(table.entries[:: self._shape.l2_words]):
                 if entry:
                     yield from self._of_entry(table, index, entry)
 
@@ -71,7 +71,7 @@ class Trees:
         try:
             mapping = decode_l2(entry, self._shape)
         except BadEntry as bad:
-            where = table.offset + index * ENTRY_SIZE
+            where = table.offset + index * self._shape.l2_words * ENTRY_SIZE
             raise ImageError(self._file.path, "L2 table", where, str(bad)) from bad
         match mapping:
             case Data(host) | Zero(int() as host):
@@ -113,11 +113,11 @@ class Trees:
             self._mark_l2(table)
 
     def _mark_l2(self, table: Table) -> None:
-        entries = table.entries
-        for index, entry in enumerate(entries):
+        words = self._shape.l2_words
+        for index, entry in enumerate(table.entries[::words]):
             if entry and not entry & COMPRESSED and (right := self._flagged(entry)) != entry:
-                entries[index] = right
-                self._l2.touch(table, index, 1)
+                table.entries[index * words] = right
+                self._l2.touch(table, index * words, 1)
 
     def _flagged(self, entry: int) -> int:
         host = entry & OFFSET_MASK

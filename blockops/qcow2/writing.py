@@ -63,7 +63,7 @@ class Writer:
         host, count, untouched = self._map.allocate(cluster, shape.clusters(inside + len(data)))
         try:
             data = data[: (count << shape.cluster_bits) - inside]
-            self._fill(host, offset, data, untouched)
+            self._fill(host, offset, data, untouched, shape.cluster_mask)
             self._map.point(cluster, host, count)
         except BlockError as error:
             # Nothing refers to the new clusters, so whatever is in them by now, nobody sees it.
@@ -72,12 +72,15 @@ class Writer:
             raise
         return len(data)
 
-    def _fill(self, host: HostOffset, offset: int, data: memoryview, untouched: bool) -> None:
-        """Write *data* into the new clusters at *host*, with what the guest sees around it."""
-        mask = self._shape.cluster_mask
+    def _fill(self, host: HostOffset, offset: int, data: memoryview, untouched: bool, mask: int) -> None:
+        """Write *data* into the new clusters at *host*, with what the guest sees around it.
+
+        *mask* is that of what is filled whole; *untouched*: nobody has ever written there.
+        """
         start = offset & ~mask
         end = offset + len(data)
-        head, tail = self._surroundings(start, offset, end, min((end + mask) & ~mask, self._disk.size))
+        stop = min((end + mask) & ~mask, self._disk.size)
+        head, tail = self._surroundings(start, offset, end, stop, mask)
         if not untouched:
             # Somebody's old bytes are there: every byte of the clusters is written.
             head = head or bytes(offset - start)
@@ -90,10 +93,13 @@ class Writer:
         else:
             self._data.write(host + offset - start, b"".join((data, tail)))
 
-    def _surroundings(self, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
+    def _surroundings(self, start: int, offset: int, end: int, stop: int, mask: int) -> tuple[bytes, bytes]:
         """Return what the guest reads in [start, offset) and [end, stop); empty where that is zeros."""
-        in_one_cluster = start + self._shape.cluster_size >= stop
-        if in_one_cluster and (start < offset or end < stop) and not self._zero_between(start, stop):
+        if (
+            start + mask >= stop - 1
+            and (start < offset or end < stop)
+            and not self._zero_between(start, stop)
+        ):
             # One cluster: one read, of which the middle is thrown away.
             old = self._disk.read(start, stop - start)
             return old[: offset - start], old[end - start :]

@@ -50,7 +50,7 @@ SINGLE = (
     _worked("preallocated-metadata", "preallocation=metadata,cluster_size=4k"),
     _worked("preallocated-falloc", "preallocation=falloc"),
     _worked("preallocated-full", "preallocation=full"),
-    _worked("extended-l2", "extended_l2=on", lacks="extended L2 entries"),
+    _worked("extended-l2", "extended_l2=on"),
     Recipe("empty", (f"{CREATE} image 1M",)),
     Recipe("of-size-0", (f"{CREATE} image 0",)),
     Recipe("large", (f"{CREATE} image 1T", "qemu-io -c 'write -P 7 777G 1M' image")),

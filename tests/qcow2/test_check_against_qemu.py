@@ -114,6 +114,7 @@ RECIPES = (
     Recipe("snapshots-v2", "compat=0.10,cluster_size=1k", steps=SNAPSHOTS),
     Recipe("snapshots-4-bit", "refcount_bits=4,cluster_size=1k", steps=SNAPSHOTS),
     Recipe("compressed-snapshots", "cluster_size=4k", steps=(*COMPRESSED, "snapshot", "write 4k 9k")),
+    Recipe("extended-l2", "extended_l2=on,cluster_size=16k", steps=(*ZEROS, "snapshot", "write 3k 9k")),
     Recipe("bitmaps", "cluster_size=1k", steps=("bitmap --add", "bitmap --add -g 512", "write 0 50k")),
 )
 recipes = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

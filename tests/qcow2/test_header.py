@@ -177,7 +177,6 @@ def test_an_unknown_feature_is_named_from_the_images_own_table() -> None:
         (refuse_reading, {"crypt_method": 2}, "LUKS"),
         (refuse_reading, {"incompatible": 4}, "external data file"),
         (refuse_reading, {"incompatible": 8, "additional": b"\2" + bytes(7)}, "compression type 2"),
-        (refuse_reading, {"incompatible": 16}, "extended L2"),
         (refuse_writing, {"incompatible": 2}, "corrupt"),
     ],
 )

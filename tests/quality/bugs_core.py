@@ -45,8 +45,10 @@ def dirty_table_lost(patch: pytest.MonkeyPatch) -> None:
 def tail_not_copied(patch: pytest.MonkeyPatch) -> None:
     honest = Writer._surroundings
 
-    def head_only(writer: Writer, start: int, offset: int, end: int, stop: int) -> tuple[bytes, bytes]:
-        return honest(writer, start, offset, end, stop)[0], bytes(stop - end)
+    def head_only(
+        writer: Writer, start: int, offset: int, end: int, stop: int, mask: int
+    ) -> tuple[bytes, bytes]:
+        return honest(writer, start, offset, end, stop, mask)[0], bytes(stop - end)
 
     patch.setattr(Writer, "_surroundings", head_only)
 

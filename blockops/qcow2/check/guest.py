@@ -13,6 +13,7 @@ from blockops.qcow2.check.report import Findings
 from blockops.qcow2.check.tables import Reader, live, stretches
 from blockops.qcow2.entries import (
     ALL_BITS,
+    ALLOCATED,
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
@@ -95,6 +96,9 @@ class GuestTables:
         flag flipped such an entry is just an offset; whatever else is wrong makes it too large, not
         aligned, or lets it meet another refcount.
         """
+        if self._shape.extended_l2:
+            self._count_extended(table, data, times, active)
+            return
         ledger = self._ledger
         left, stored, covered = ledger.left, ledger.stored, ledger.covered
         bits, mask = self._shape.cluster_bits, self._shape.cluster_mask
@@ -108,6 +112,17 @@ class GuestTables:
                     else:
                         self._count_unusual(table + ENTRY_SIZE * index, index, entry, times, active)
 
+    def _count_extended(self, table: int, data: bytes, times: int, active: int) -> None:
+        """Count the references of an L2 table whose entries have two words (spec: "Extended L2 Entries")."""
+        for first, words in stretches(data):
+            for at in range(0, len(words), 2):
+                entry, bitmap = words[at], words[at + 1]
+                where, index = table + ENTRY_SIZE * (first + at), (first + at) // 2
+                if entry:
+                    self._count_unusual(where, index, entry, times, active)
+                if problem := _contradiction(entry, bitmap):
+                    self._findings.add(f"L2 entry {index}", where + ENTRY_SIZE, bitmap, problem)
+
     def _count_unusual(self, where: int, index: int, entry: int, times: int, active: int) -> None:
         count = self._count_compressed if entry & COMPRESSED else self._count_standard
         for problem in count(entry, times, active):
@@ -119,6 +134,8 @@ class GuestTables:
             yield _RESERVED_BITS
         elif entry & ZERO and self._shape.version < 3:
             yield "the zero flag is set, which version 2 does not have"
+        elif entry & ZERO and self._shape.extended_l2:
+            yield "the zero flag is set, which extended entries do not have"
         offset = entry & OFFSET_MASK
         if not offset:
             return
@@ -142,3 +159,14 @@ class GuestTables:
             return
         if isinstance(mapping, Compressed) and not self._ledger.refer(mapping.host, mapping.length, times):
             yield _BEYOND
+
+
+def _contradiction(entry: int, bitmap: int) -> str | None:
+    """Return what is wrong with the subcluster bitmap of an extended entry."""
+    if entry & COMPRESSED:
+        return "a compressed cluster has no subclusters" if bitmap else None
+    if bitmap & bitmap >> 32:
+        return "a subcluster is both allocated and zero"
+    if bitmap & ALLOCATED and not entry & OFFSET_MASK:
+        return "subclusters are allocated in a cluster that is not"
+    return None
