@@ -11,7 +11,8 @@ from typing import Final
 import attrs
 
 from blockops.errors import BlockError
-from blockops.img.extents import Extent, extents
+from blockops.img.aligned import padded, side_by_side
+from blockops.img.extents import Extent
 from blockops.img.opening import Chain
 from blockops.img.reading import PIECE, in_pieces, part, read_extent
 from blockops.units import SECTOR
@@ -73,10 +74,9 @@ def compare(
     if strict and sizes_differ:
         return Comparison(Difference.SIZE, sizes_differ=True)
     common, total = min(one.size, other.size), max(one.size, other.size)
-    for start, left, right in _mapped(side_by_side(one, other)):
+    for start, stop, (left, right) in _mapped(side_by_side((padded(one, total), padded(other, total)))):
         if strict and _status(left, one) != _status(right, other):
             return Comparison(Difference.STATUS, start)
-        stop = min(left.end, right.end)
         mismatch = _mismatch(one, part(left, start, stop), other, part(right, start, stop))
         if mismatch is not None:
             return Comparison(Difference.CONTENT, mismatch, sizes_differ and mismatch >= common)
@@ -90,29 +90,10 @@ def _status(extent: Extent, chain: Chain) -> tuple[bool, bool, bool, bool, bool]
     return extent.present, extent.zero, extent.data, extent.offset is not None, at_end
 
 
-def side_by_side(one: Chain, other: Chain) -> Iterator[tuple[int, Extent, Extent]]:
-    """Yield where something new begins on either side, and the extents of both that it is in.
-
-    To the end of the longer image: what is behind the end of the other reads as zeros.
-    """
-    total = max(one.size, other.size)
-    lefts, rights = _with_tail(one, total), _with_tail(other, total)
-    left, right, start = next(lefts, None), next(rights, None), 0
-    while left is not None and right is not None:
-        stop = min(left.end, right.end)
-        yield start, left, right
-        start = stop
-        left = left if left.end > stop else next(lefts, None)
-        right = right if right.end > stop else next(rights, None)
+_Parts = Iterator[tuple[int, int, tuple[Extent, ...]]]
 
 
-def _with_tail(chain: Chain, total: int) -> Iterator[Extent]:
-    yield from extents(chain)
-    if chain.size < total:
-        yield Extent(chain.size, total - chain.size, 0, False, True, False, None)
-
-
-def _mapped(parts: Iterator[tuple[int, Extent, Extent]]) -> Iterator[tuple[int, Extent, Extent]]:
+def _mapped(parts: _Parts) -> _Parts:
     try:
         yield from parts
     except BlockError as error:
@@ -121,7 +102,7 @@ def _mapped(parts: Iterator[tuple[int, Extent, Extent]]) -> Iterator[tuple[int, 
 
 def _mismatch(one: Chain, left: Extent, other: Chain, right: Extent) -> int | None:
     """Return the first sector in which two extents of the same bytes differ."""
-    if (left.zero and right.zero) or _same_place(one, left, other, right):
+    if (left.zero and right.zero) or same_place(one, left, other, right):
         return None
     for start, stop in in_pieces(left.start, left.end):
         try:
@@ -134,7 +115,8 @@ def _mismatch(one: Chain, left: Extent, other: Chain, right: Extent) -> int | No
     return None
 
 
-def _same_place(one: Chain, left: Extent, other: Chain, right: Extent) -> bool:
+def same_place(one: Chain, left: Extent, other: Chain, right: Extent) -> bool:
+    """Whether two extents are in the same place of the same file."""
     here, there = one.layers[left.depth].file.path, other.layers[right.depth].file.path
     return left.offset is not None and left.offset == right.offset and here == there
 

@@ -6,42 +6,25 @@ name when it is complete (docs/decisions/0009-a-new-image-gets-its-name-last.md)
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
 
 from blockops.errors import BlockError, InvalidRequest, UnsupportedFeature
 from blockops.host.posix import PosixFile, PosixFolder
+from blockops.img.copying import Copying, Progress, copy_all, old_target
 from blockops.img.create import settled, write_empty
-from blockops.img.extents import extents
 from blockops.img.names import beside
 from blockops.img.opening import Chain, open_chain
 from blockops.img.options import ImageOptions
 from blockops.img.target import new_file
 from blockops.img.unsynced import Unsynced
-from blockops.img.windows import Cutter, Grain, Window
-from blockops.img.writing import Qcow2Target, RawTarget, Target, write_zeros
+from blockops.img.writing import Qcow2Target, RawTarget, Target
 from blockops.qcow2.image import Qcow2Image
-from blockops.units import KIB, MIB, SECTOR, round_up
+from blockops.units import MIB, SECTOR, round_up
 
 LARGEST_SPARSE: Final = 16 * MIB
-
-Progress = Callable[[int, int], None]
-
-
-@attrs.frozen
-class Copying:
-    """How an image is copied.
-
-    *sparse*: so many zero bytes in a row are not written; 0 writes everything.  *compress*: qcow2 clusters.
-    *durable*: it is on the disk when it has its name.  *zeroed*: an image that is there reads as zeros.
-    """
-
-    sparse: int = 4 * KIB
-    compress: bool = False
-    durable: bool = False
-    zeroed: bool = False
 
 
 @attrs.define(eq=False)
@@ -79,7 +62,7 @@ def convert(
         file = stack.enter_context(new_file(folder, filename))
         write_empty(file, format, known)
         target = stack.enter_context(_new_target(folder, file, filename, format, known, how))
-        _copy_all(sources, target, how, over=known.backing_file is not None, progress=progress)
+        copy_all(sources, target, how, floor=None if known.backing_file is None else 1, progress=progress)
 
 
 def _sized(filename: str, sources: Sequence[Chain], options: ImageOptions) -> ImageOptions:
@@ -135,7 +118,7 @@ def convert_into(
         if chain.size < total:
             raise InvalidRequest(filename, f"its {chain.size} bytes cannot hold the {total} of the source")
         try:
-            _copy_all(sources, _old_target(chain, how), how, over=False, progress=progress)
+            copy_all(sources, old_target(chain.top, how), how, progress=progress)
             chain.top.image.flush()
             if how.durable:
                 chain.top.file.flush()
@@ -148,57 +131,3 @@ def _refuse_source(folder: PosixFolder, sources: Sequence[Chain], filename: str)
     path = folder.follow(filename)
     if any(folder.follow(layer.file.path) == path for chain in sources for layer in chain.layers):
         raise InvalidRequest(filename, "an image cannot be copied into itself, or into what is below it")
-
-
-def _old_target(chain: Chain, how: Copying) -> Target:
-    image = chain.top.image
-    if isinstance(image, Qcow2Image):
-        return Qcow2Target(image, empty=how.zeroed, compress=how.compress)
-    return RawTarget(chain.top.file, empty=how.zeroed)
-
-
-def _copy_all(
-    sources: Sequence[Chain], target: Target, how: Copying, *, over: bool, progress: Progress | None
-) -> None:
-    total, base = sum(chain.size for chain in sources), 0
-    for chain in sources:
-        copy = _Copy(chain, target, how, Grain(round_up(how.sparse or SECTOR, target.grain)), base)
-        for end in copy.run(over=over):
-            if progress is not None:
-                progress(base + end, total)
-        base += chain.size
-
-
-@attrs.frozen
-class _Copy:
-    """One source on its way to *base* of the target."""
-
-    chain: Chain
-    target: Target
-    how: Copying
-    grain: Grain
-    base: int
-
-    def run(self, *, over: bool) -> Iterator[int]:
-        """Copy window after window, yielding where each ends; *over*: only what the top layer says itself."""
-        wanted = (one for one in extents(self.chain) if not over or one.depth == 0)
-        for window in Cutter(self.target.grain, self.base).windows(wanted):
-            if not window.zero:
-                self._copy(window)
-            elif self.how.sparse:
-                self.target.zero(self.base + window.start, window.end - window.start)
-            else:
-                write_zeros(self.target, self.base + window.start, window.end - window.start)
-            yield window.end
-
-    def _copy(self, window: Window) -> None:
-        data, start = window.read(self.chain), self.base + window.start
-        if not self.how.sparse:
-            self.target.write(start, memoryview(data))
-            return
-        view = memoryview(data)
-        for first, end, zero in self.grain.split(start, data):
-            if zero:
-                self.target.zero(start + first, end - first)
-            else:
-                self.target.write(start + first, view[first:end])

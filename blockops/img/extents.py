@@ -51,11 +51,16 @@ def _both(one: Extent, other: Extent) -> bool:
     return (one.offset is None) == (other.offset is None)
 
 
-def extents(chain: Chain, start: int = 0, end: int | None = None) -> Iterator[Extent]:
-    """Yield what is between *start* and *end* (by default all), neighbours made one; errors as reading."""
+def extents(
+    chain: Chain, start: int = 0, end: int | None = None, *, floor: int | None = None
+) -> Iterator[Extent]:
+    """Yield what is between *start* and *end* (by default all), neighbours made one; errors as reading.
+
+    The layers from *floor* on are not looked at: what they have to say is neither data nor zero.
+    """
     stop = chain.size if end is None else min(end, chain.size)
     before: Extent | None = None
-    for extent in _pieces(chain.layers, start, stop):
+    for extent in _pieces(chain.layers, start, stop, floor):
         if before is None:
             before = extent
         elif extent.follows(before):
@@ -67,12 +72,15 @@ def extents(chain: Chain, start: int = 0, end: int | None = None) -> Iterator[Ex
         yield before
 
 
-def _pieces(layers: Sequence[Layer], start: int, end: int) -> Iterator[Extent]:
-    cursors = [_Cursor(layer) for layer in layers]
+def _pieces(layers: Sequence[Layer], start: int, end: int, floor: int | None) -> Iterator[Extent]:
+    cursors = [_Cursor(layer) for layer in layers[:floor]]
     # Ranges to look up, the next one last: what a layer does not have is looked up below it first.
     waiting = [(0, start, end)] if start < end else []
     while waiting:
         depth, start, end = waiting.pop()
+        if depth == floor:
+            yield Extent(start, end - start, depth, False, False, False, None)
+            continue
         run = cursors[depth].take(start, end)
         stop = start + run.length
         if stop < end:

@@ -23,19 +23,36 @@ def new_file(folder: PosixFolder, name: str) -> Iterator[PosixFile]:
     A file that is replaced must be free, and its permissions go on.  Raises `HostError`.
     """
     path = folder.follow(name)
-    with _replaced(folder, path) as old:
-        file = _unfinished(folder, path + SUFFIX)
-        try:
-            if old is not None:
-                file.take_mode(old)
+    with _replaced(folder, path) as old, _named_last(folder, path, old) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def replacing(folder: PosixFolder, name: str) -> Iterator[PosixFile]:
+    """Yield what takes the place of *name*, as `new_file`, for somebody who holds the old file's lock."""
+    path = folder.follow(name)
+    old = folder.open(path, writable=True)
+    try:
+        with _named_last(folder, path, old) as file:
             yield file
-            folder.rename(path + SUFFIX, path)
-        except BaseException:
-            with contextlib.suppress(BlockError):
-                folder.unlink(path + SUFFIX)
-            raise
-        finally:
-            file.close()
+    finally:
+        old.close()
+
+
+@contextlib.contextmanager
+def _named_last(folder: PosixFolder, path: str, old: PosixFile | None) -> Iterator[PosixFile]:
+    file = _unfinished(folder, path + SUFFIX)
+    try:
+        if old is not None:
+            file.take_mode(old)
+        yield file
+        folder.rename(path + SUFFIX, path)
+    except BaseException:
+        with contextlib.suppress(BlockError):
+            folder.unlink(path + SUFFIX)
+        raise
+    finally:
+        file.close()
 
 
 @contextlib.contextmanager
@@ -44,7 +61,14 @@ def _replaced(folder: PosixFolder, path: str) -> Iterator[PosixFile | None]:
     if not folder.exists(path):
         yield None
         return
-    file = folder.open(path, writable=True)
+    with held(folder, path) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def held(folder: PosixFolder, name: str) -> Iterator[PosixFile]:
+    """Open a file for writing and let nobody else have it for as long as the block runs."""
+    file = folder.open(name, writable=True)
     try:
         file.lock(LockMode.EXCLUSIVE)
         yield file

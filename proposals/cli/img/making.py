@@ -8,7 +8,8 @@ import click
 
 from blockops.errors import InvalidRequest
 from blockops.host.posix import PosixFolder
-from blockops.img.convert import Copying, convert, convert_into
+from blockops.img.convert import convert, convert_into
+from blockops.img.copying import Copying
 from blockops.img.create import create
 from blockops.img.opening import Chain, open_chain
 from blockops.img.options import HELP, ImageOptions, parse_options

@@ -2,6 +2,7 @@
 
 import click
 
+from proposals.cli.img.changing import commit_verb, rebase_verb, resize_verb
 from proposals.cli.img.looking import check_verb, compare_verb, info_verb, map_verb
 from proposals.cli.img.making import convert_verb, create_verb
 
@@ -37,3 +38,6 @@ img_command.add_command(map_verb)
 img_command.add_command(compare_verb)
 img_command.add_command(create_verb)
 img_command.add_command(convert_verb)
+img_command.add_command(resize_verb)
+img_command.add_command(rebase_verb)
+img_command.add_command(commit_verb)
