@@ -16,33 +16,11 @@ from blockops.graph.node import Image, ImageNode
 from blockops.host.api import HostFile, HostFolder, LockMode, read_exactly
 from blockops.qcow2.create import create as create_qcow2
 from blockops.qcow2.create import wipe
+from blockops.qcow2.header import Header
 from blockops.qcow2.image import Qcow2Image
 from blockops.raw import RawImage
 
 QCOW2_MAGIC = b"QFI\xfb"
-
-
-def _open_qcow2(file: HostFile, writable: bool) -> Image:
-    return Qcow2Image.open(file, writable=writable)
-
-
-def _open_raw(file: HostFile, writable: bool) -> Image:
-    return RawImage(file)
-
-
-FORMATS: dict[str, Callable[[HostFile, bool], Image]] = {"qcow2": _open_qcow2, "raw": _open_raw}
-
-
-def known_format(name: str, device: str | None = None) -> str:
-    """Return *name* if it is a format's, else raise `InvalidBlockFormat`."""
-    if name not in FORMATS:
-        raise InvalidBlockFormat(name, device)
-    return name
-
-
-def probe(file: HostFile) -> str:
-    """Tell the format of an open file from its first bytes; what has no magic is raw."""
-    return "qcow2" if read_exactly(file, 0, len(QCOW2_MAGIC)) == QCOW2_MAGIC else "raw"
 
 
 @attrs.frozen
@@ -57,6 +35,38 @@ class Opening:
     backing: bool = True
     lock: bool = True
     share: bool = True
+
+
+def _open_qcow2(folder: HostFolder, file: HostFile, how: Opening) -> Image:
+    def data_file(header: Header) -> HostFile:
+        if header.data_file is None:
+            raise ImageError(file.path, "header", None, "it does not name its external data file")
+        # As QEMU: not beside the image, as a backing file, but where whoever opens it stands.
+        return _open_file(folder, header.data_file, how)
+
+    return Qcow2Image.open(file, writable=how.writable, data_file=data_file)
+
+
+def _open_raw(folder: HostFolder, file: HostFile, how: Opening) -> Image:
+    return RawImage(file)
+
+
+FORMATS: dict[str, Callable[[HostFolder, HostFile, Opening], Image]] = {
+    "qcow2": _open_qcow2,
+    "raw": _open_raw,
+}
+
+
+def known_format(name: str, device: str | None = None) -> str:
+    """Return *name* if it is a format's, else raise `InvalidBlockFormat`."""
+    if name not in FORMATS:
+        raise InvalidBlockFormat(name, device)
+    return name
+
+
+def probe(file: HostFile) -> str:
+    """Tell the format of an open file from its first bytes; what has no magic is raw."""
+    return "qcow2" if read_exactly(file, 0, len(QCOW2_MAGIC)) == QCOW2_MAGIC else "raw"
 
 
 def open_node(graph: Graph, folder: HostFolder, filename: str, format: str | None, how: Opening) -> ImageNode:
@@ -76,17 +86,27 @@ def open_node(graph: Graph, folder: HostFolder, filename: str, format: str | Non
 
 
 def _open_one(graph: Graph, folder: HostFolder, filename: str, format: str | None, how: Opening) -> ImageNode:
-    file = folder.open(filename, writable=how.writable)
+    file = _open_file(folder, filename, how)
     try:
-        if how.lock:
-            file.lock(LockMode.EXCLUSIVE if how.writable else LockMode.SHARED)
         name = known_format(format) if format is not None else probe(file)
-        image = FORMATS[name](file, how.writable)
+        image = FORMATS[name](folder, file, how)
     except BlockError:
         with contextlib.suppress(BlockError):
             file.close()
         raise
     return ImageNode(graph.new_name(), filename, name, image, how.writable)
+
+
+def _open_file(folder: HostFolder, filename: str, how: Opening) -> HostFile:
+    file = folder.open(filename, writable=how.writable)
+    try:
+        if how.lock:
+            file.lock(LockMode.EXCLUSIVE if how.writable else LockMode.SHARED)
+    except BlockError:
+        with contextlib.suppress(BlockError):
+            file.close()
+        raise
+    return file
 
 
 def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Opening, seen: set[str]) -> None:

@@ -18,11 +18,13 @@ from blockops.errors import ImageError
 from blockops.host.api import HostFile, read_exactly
 from blockops.qcow2.entries import (
     COMPRESSED,
+    COPIED,
     OFFSET_MASK,
     ZERO,
     BadEntry,
     Compressed,
     Data,
+    Mapping,
     Unallocated,
     Zero,
     check_subclusters,
@@ -31,7 +33,7 @@ from blockops.qcow2.entries import (
     decode_table,
 )
 from blockops.qcow2.geometry import ENTRY_SIZE, SUBCLUSTERS, Geometry
-from blockops.qcow2.header import Header
+from blockops.qcow2.header import DATA_FILE, Header
 from blockops.units import HostOffset
 
 
@@ -124,7 +126,7 @@ class _Walk:
         index, last = 0, -(-(end - start) >> bits)
         while index < last:
             entry = entries[index]
-            kind, host = self._meaning(entry, offset + index * ENTRY_SIZE)
+            kind, host = self._meaning(entry, offset + index * ENTRY_SIZE, start + (index << bits))
             step = 0 if host is None else size
             at, expected = index + 1, entry + step
             if kind is not Kind.COMPRESSED:
@@ -139,7 +141,7 @@ class _Walk:
         shape = self.header.geometry
         for index in range(-(-(end - start) >> shape.cluster_bits)):
             entry, bitmap, where = entries[2 * index], entries[2 * index + 1], offset + 2 * index * ENTRY_SIZE
-            kind, host = self._meaning(entry, where)
+            kind, host = self._meaning(entry, where, start + (index << shape.cluster_bits))
             try:
                 check_subclusters(entry, bitmap, shape)
             except BadEntry as bad:
@@ -150,9 +152,15 @@ class _Walk:
             else:
                 yield from _subclusters(cluster, min(end, cluster + shape.cluster_size), shape, host, bitmap)
 
-    def _meaning(self, entry: int, where: int) -> tuple[Kind, HostOffset | None]:
+    def _meaning(self, entry: int, where: int, guest: int) -> tuple[Kind, HostOffset | None]:
+        external = self.header.incompatible & DATA_FILE
         try:
-            mapping = decode_l2(entry, self.header.geometry)
+            if external and entry == COPIED:
+                mapping: Mapping = Data(HostOffset(0), copied=True)
+            else:
+                mapping = decode_l2(entry, self.header.geometry)
+            if external and isinstance(mapping, Data) and mapping.host != guest:
+                raise BadEntry(f"{entry:#018x} cannot stand for {guest:#x} in an external data file")
         except BadEntry as bad:
             raise ImageError(self.file.path, "L2 table", where, str(bad)) from bad
         match mapping:

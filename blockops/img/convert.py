@@ -129,5 +129,6 @@ def convert_into(
 def _refuse_source(folder: PosixFolder, sources: Sequence[Chain], filename: str) -> None:
     """Locks forbid it, too, but not everybody takes them."""
     path = folder.follow(filename)
-    if any(folder.follow(layer.file.path) == path for chain in sources for layer in chain.layers):
+    layers = [layer for chain in sources for layer in chain.layers]
+    if any(path in (folder.follow(one.file.path), folder.follow(one.data.path)) for one in layers):
         raise InvalidRequest(filename, "an image cannot be copied into itself, or into what is below it")

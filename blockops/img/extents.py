@@ -129,7 +129,8 @@ class _Cursor:
     def _is_preallocated(self) -> bool:
         if self._preallocated is None:
             header = self._layer.header
-            self._preallocated = header is not None and is_preallocated(self._layer.file, header)
+            inside = self._layer.data is self._layer.file
+            self._preallocated = header is not None and inside and is_preallocated(self._layer.file, header)
         return self._preallocated
 
     def _written(self, run: Run, host: int, depth: int) -> Iterator[Extent]:

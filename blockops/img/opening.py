@@ -22,12 +22,22 @@ from blockops.qcow2.image import Qcow2Image
 
 @attrs.frozen
 class Layer:
-    """One image of a chain; *filename* is how somebody in the same working folder names it."""
+    """One image of a chain; *filename* is how somebody in the same working folder names it.
+
+    *data* is the file that guest clusters are in: *file*, or the external data file.
+    """
 
     filename: str
     format: str
     file: PosixFile
+    data: PosixFile
     image: Image
+
+    @property
+    def data_filename(self) -> str:
+        """How somebody in the same working folder names the file that guest clusters are in."""
+        named = self.image.data_file if isinstance(self.image, Qcow2Image) else None
+        return self.filename if named is None else named
 
     @property
     def header(self) -> Header | None:
@@ -113,15 +123,18 @@ def open_chain(
     node = open_node(Graph(), remembering, filename, format, how)
     nodes = [below.source for below in reading_path(node)]
     try:
-        yield Chain(tuple(_layers(nodes, filename, remembering.files)))
+        yield Chain(tuple(_layers(nodes, filename, remembering)))
         node.close()
     finally:
         for opened in nodes:
             opened.abandon()
 
 
-def _layers(nodes: list[ImageNode], filename: str, files: dict[str, PosixFile]) -> Iterator[Layer]:
+def _layers(nodes: list[ImageNode], filename: str, opened: _Remembering) -> Iterator[Layer]:
     for node in nodes:
-        yield Layer(filename, node.format, files[node.path], node.image)
+        file = data = opened.files[node.path]
+        if isinstance(node.image, Qcow2Image) and (name := node.image.data_file) is not None:
+            data = opened.files[opened.resolve(name)]
+        yield Layer(filename, node.format, file, data, node.image)
         recorded = backing_of(node)
         filename = filename if recorded is None else beside(filename, recorded[0])

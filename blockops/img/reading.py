@@ -20,7 +20,7 @@ def read_extent(chain: Chain, extent: Extent) -> bytes:
     layer = chain.layers[extent.depth]
     if extent.offset is None:  # compressed: only the image knows where
         return layer.image.read(extent.start, extent.length)
-    data = read_exactly(layer.file, extent.offset, extent.length)
+    data = read_exactly(layer.data, extent.offset, extent.length)
     # The last cluster of a file need not be whole.
     return data if len(data) == extent.length else data.ljust(extent.length, b"\0")
 

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from blockops.errors import ImageError
-from blockops.host.api import HostFile, read_exactly
+from blockops.host.api import Readable, read_exactly
 from blockops.qcow2.geometry import ENTRY_SIZE
 from blockops.qcow2.header import Header, text_of
 from blockops.units import HostOffset, round_up
@@ -67,7 +67,7 @@ class Directory:
     bitmaps: tuple[Bitmap, ...]
 
 
-def read_bitmaps(file: HostFile, header: Header) -> Directory | None:
+def read_bitmaps(file: Readable, header: Header) -> Directory | None:
     """Return the bitmaps that count, None where there are none; raises `ImageError` for what cannot be."""
     extension = header.extension(BITMAPS_EXTENSION)
     if extension is None or not header.autoclear & CONSISTENT:
@@ -79,7 +79,7 @@ def read_bitmaps(file: HostFile, header: Header) -> Directory | None:
         raise ImageError(file.path, "bitmaps extension", None, f"there cannot be {count} bitmaps")
     if size > MAX_DIRECTORY_BYTES or not offset or offset & header.geometry.cluster_mask:
         raise ImageError(file.path, STRUCTURE, offset, f"it cannot have {size} bytes there")
-    data = read_exactly(file, offset, min(size, max(0, file.size() - offset)))
+    data = read_exactly(file, offset, size) if size else b""
     if len(data) < size:
         raise ImageError(file.path, STRUCTURE, offset, f"the file ends within its {size} bytes")
     return Directory(HostOffset(offset), size, tuple(_entries(file.path, offset, data, count)))

@@ -13,7 +13,7 @@ import attrs
 from blockops.errors import InvalidRequest
 from blockops.host.api import HostFile, write_fully
 from blockops.qcow2.entries import encode_refcounts, encode_table, ones
-from blockops.qcow2.features import COMPRESSION_TYPES
+from blockops.qcow2.features import COMPRESSION_TYPES, DATA_FILE_RAW
 from blockops.qcow2.geometry import (
     ENTRY_SIZE,
     MAX_CLUSTER_BITS,
@@ -25,10 +25,12 @@ from blockops.qcow2.geometry import (
 )
 from blockops.qcow2.header import (
     COMPRESSION_TYPE,
+    DATA_FILE,
     EXTENDED_L2,
     LAZY_REFCOUNTS,
     Header,
     backing_format_extension,
+    data_file_extension,
     encode,
 )
 from blockops.units import MIB, SECTOR, HostOffset, round_up
@@ -49,6 +51,8 @@ def create(
     compression_type: str = "zlib",
     lazy_refcounts: bool = False,
     extended_l2: bool = False,
+    data_file: str | None = None,
+    data_file_raw: bool = False,
     durable: bool = False,
 ) -> None:
     """Make the open *file* an image of *size* bytes (rounded up to sectors).
@@ -57,6 +61,7 @@ def create(
     of it is on the disk afterwards, and at no time the header without its tables; else nothing is flushed,
     and a power cut may leave the header alone.
 
+    *data_file* is only named: the file is its caller's to make, and with *data_file_raw* to `preallocate`.
     Raises `InvalidRequest` for what the format cannot hold, before anything is written, and `HostError`.
     """
     size = round_up(size, SECTOR)
@@ -75,6 +80,8 @@ def create(
     )
     if lazy_refcounts or compression_type != "zlib":
         header = _announcing(file.path, header, lazy_refcounts, compression_type)
+    if data_file is not None or data_file_raw:
+        header = _with_data_file(file.path, header, data_file, data_file_raw)
     _write_out(file, encode(header), layout, durable)
 
 
@@ -117,6 +124,22 @@ def _announcing(path: str, header: Header, lazy_refcounts: bool, compression_typ
         raise InvalidRequest(path, f"there is no compression type {compression_type}")
     field = bytes([COMPRESSION_TYPES.index(compression_type)]).ljust(8, b"\0")
     return attrs.evolve(header, incompatible=header.incompatible | COMPRESSION_TYPE, additional=field)
+
+
+def _with_data_file(path: str, header: Header, name: str | None, raw: bool) -> Header:
+    """Return *header* naming an external data file."""
+    if not name:
+        raise InvalidRequest(path, "a raw data file needs a name")
+    if header.geometry.version < 3:
+        raise InvalidRequest(path, "version 2 has no external data files")
+    if raw and header.backing_file is not None:
+        raise InvalidRequest(path, "an image with a raw data file cannot have a backing file")
+    return attrs.evolve(
+        header,
+        incompatible=header.incompatible | DATA_FILE,
+        autoclear=DATA_FILE_RAW if raw else 0,
+        extensions=(*header.extensions, data_file_extension(name)),
+    )
 
 
 def _shape(

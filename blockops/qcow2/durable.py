@@ -68,6 +68,9 @@ class DurableFile:
         if self.pending or not self._flushed:
             self.flush()
 
+    def claim(self) -> None:
+        """Make ready for a write: nothing to do."""
+
     def close(self) -> None:
         """Release the handle and nothing else."""
         self._file.close()
@@ -113,3 +116,29 @@ class DurableFile:
             if first < last:
                 found[first - offset : last - offset] = data[first - start : last - start]
         return bytes(found)
+
+
+class UntouchedFile(DurableFile):
+    """A file before whose first write through this handle something has to be done, once."""
+
+    def __init__(self, file: HostFile) -> None:
+        super().__init__(file)
+        self._due: Callable[[], None] | None = None
+
+    def before_writing(self, act: Callable[[], None]) -> None:
+        """Call *act* before the first write; where it fails, so does the write, and it is called again."""
+        self._due = act
+
+    def claim(self) -> None:
+        """Make ready for a write: do what has to be done."""
+        act, self._due = self._due, None
+        if act is not None:
+            try:
+                act()
+            except BlockError:
+                self._due = act
+                raise
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        self.claim()
+        super().write(offset, data)

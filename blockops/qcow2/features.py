@@ -43,8 +43,6 @@ def refuse_reading(header: Header, path: str) -> None:
     unknown = header.incompatible & ~KNOWN_INCOMPATIBLE
     if unknown:
         raise UnsupportedFeature(path, ", ".join(_names_of(unknown, header)))
-    if header.incompatible & DATA_FILE:
-        raise UnsupportedFeature(path, "an external data file")
     if header.incompatible & EXTENDED_L2 and header.geometry.cluster_bits < MIN_EXTENDED_CLUSTER_BITS:
         problem = f"cluster_bits cannot be {header.geometry.cluster_bits} with extended L2 entries"
         raise ImageError(path, "header", 20, problem)

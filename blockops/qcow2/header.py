@@ -40,6 +40,7 @@ LAZY_REFCOUNTS = 1 << 0
 END_OF_EXTENSIONS = 0
 BACKING_FORMAT = 0xE2792ACA
 FEATURE_NAMES = 0x6803F857
+DATA_FILE_NAME = 0x44415441
 
 NOWHERE = HostOffset(0)
 
@@ -84,6 +85,12 @@ class Header:
     def backing_format(self) -> str | None:
         """The format that the header names for the backing file, if any."""
         data = self.extension(BACKING_FORMAT)
+        return None if data is None else text_of(data)
+
+    @property
+    def data_file(self) -> str | None:
+        """The name of the external data file that the header gives, if any."""
+        data = self.extension(DATA_FILE_NAME)
         return None if data is None else text_of(data)
 
     @property
@@ -341,6 +348,11 @@ def _encode_extension(extension: Extension) -> bytes:
 def backing_format_extension(name: str) -> Extension:
     """Return the extension that names the backing file's format."""
     return Extension(BACKING_FORMAT, bytes_of(name))
+
+
+def data_file_extension(name: str) -> Extension:
+    """Return the extension that names the external data file."""
+    return Extension(DATA_FILE_NAME, bytes_of(name))
 
 
 def text_of(data: bytes) -> str:

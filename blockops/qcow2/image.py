@@ -5,22 +5,24 @@ clusters, `writing` makes them.  The image takes an open host file and never ope
 anything with a size and a `read`.
 """
 
+from collections.abc import Callable
 from typing import Self
 
-from blockops.errors import BlockError, Effect, HostError, ImageError, InvalidRequest
+from blockops.errors import BlockError, Effect, HostError, ImageError, InvalidRequest, UnsupportedFeature
 from blockops.host.api import HostFile
 from blockops.qcow2.anchor import Anchor
+from blockops.qcow2.bitmap_directory import Bitmap, read_bitmaps
 from blockops.qcow2.compressed import CompressedClusters
-from blockops.qcow2.durable import DurableFile
-from blockops.qcow2.features import refuse_reading, refuse_writing
-from blockops.qcow2.header import DIRTY, Header, read_header
-from blockops.qcow2.mapping import ClusterMap, Kind
+from blockops.qcow2.durable import DurableFile, UntouchedFile
+from blockops.qcow2.external import DataStage, kinds_of, open_data_file
+from blockops.qcow2.features import DATA_FILE_RAW, refuse_reading, refuse_writing
+from blockops.qcow2.header import DATA_FILE, DIRTY, Header, read_header
+from blockops.qcow2.mapping import Kind
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.repair import repair
 from blockops.qcow2.snapshots import Snapshots, header_of_snapshot
-from blockops.qcow2.subclusters import SubclusterMap, SubclusterWriter
 from blockops.qcow2.table_cache import Stage
-from blockops.qcow2.writing import Backing, Writer
+from blockops.qcow2.writing import Backing
 from blockops.units import SECTOR, HostOffset, round_up
 
 _DATA, _UNALLOCATED, _COMPRESSED = Kind.DATA, Kind.UNALLOCATED, Kind.COMPRESSED
@@ -34,18 +36,28 @@ class Qcow2Image:
     *backing* may be set at any time; it must then show the same contents as the one before.
     """
 
-    def __init__(self, file: DurableFile, header: Header, *, writable: bool, backing: Backing | None) -> None:
+    def __init__(
+        self,
+        file: DurableFile,
+        header: Header,
+        *,
+        writable: bool,
+        backing: Backing | None,
+        data: DurableFile | None = None,
+    ) -> None:
         self.path = file.path
         self.writable = writable
         self.backing = backing
         self.size = header.size
         self._open = True
         self._file = file
+        # Where guest clusters are: in the image itself, unless it has an external data file.
+        self._data = data or file
         self._anchor = Anchor(file, header)
         self._shape = header.geometry
         self._refcounts = Refcounts(file, self._anchor)
-        extended = self._shape.extended_l2
-        self._map = (SubclusterMap if extended else ClusterMap)(file, self._anchor, self._refcounts)
+        mapping, writing = kinds_of(header)
+        self._map = mapping(file, self._data, self._anchor, self._refcounts)
         # The order of a flush; what must be durable before what, the stages know themselves.
         self._stages: tuple[Stage, ...] = (
             self._anchor,
@@ -54,12 +66,20 @@ class Qcow2Image:
             self._map.l2,
             self._map.l1,
         )
+        if data is not None:
+            stage = DataStage(data)
+            self._map.l2.depends_on(stage)
+            self._stages = (stage, *self._stages)
+        for each in (file, data):
+            if isinstance(each, UntouchedFile):
+                each.before_writing(self._anchor.clear_autoclear)
         self._find = self._map.find
         self._place = self._map.place
         self._compressed = CompressedClusters(file, header, self._map, self._refcounts)
-        writer = (SubclusterWriter if extended else Writer)(self, file, self._map)
+        writer = writing(self, self._data, self._map)
         self._write_new = writer.write_new
         self._zero_some = writer.zero_some
+        self._reserve = writer.reserve
 
     @classmethod
     def open(
@@ -69,10 +89,12 @@ class Qcow2Image:
         writable: bool,
         backing: Backing | None = None,
         snapshot: str | None = None,
+        data_file: Callable[[Header], HostFile] | None = None,
     ) -> Self:
         """Open the image in *file*, which stays the caller's if this fails.
 
         *snapshot*: show the disk as it was in the internal snapshot of this id or name; read-only.
+        *data_file* opens the external data file, where there is one; it is closed with the image.
 
         One that is marked dirty is repaired before it is opened for writing.  Raises `ImageError` or
         `UnsupportedFeature` (by name) for what it is, `HostError` for the host.
@@ -88,15 +110,15 @@ class Qcow2Image:
             if header.incompatible & DIRTY:
                 repair(file)
                 header = read_header(file)
-        image = cls(DurableFile(file), header, writable=writable, backing=backing)
-        if writable and header.autoclear:
-            image._clear_autoclear()
-        return image
-
-    def _clear_autoclear(self) -> None:
-        # Spec, "autoclear_features": durable before anything else is written, for after that they would lie.
-        self._anchor.update(autoclear=0)
-        self._file.flush()
+        if not header.autoclear and not header.incompatible & DATA_FILE:
+            return cls(DurableFile(file), header, writable=writable, backing=backing)
+        data = open_data_file(header, file.path, data_file)
+        try:
+            return cls(UntouchedFile(file), header, writable=writable, backing=backing, data=data)
+        except BlockError:
+            if data is not None:
+                data.close()
+            raise
 
     @property
     def header(self) -> Header:
@@ -107,6 +129,17 @@ class Qcow2Image:
     def snapshots(self) -> Snapshots:
         """The internal snapshots."""
         return Snapshots(self, self._file, self._anchor, self._refcounts, self._map)
+
+    @property
+    def data_file(self) -> str | None:
+        """The name of the external data file as the header has it, None where there is none."""
+        return self.header.data_file if self.header.incompatible & DATA_FILE else None
+
+    @property
+    def bitmaps(self) -> tuple[Bitmap, ...]:
+        """The persistent bitmaps that count: none where somebody wrote who does not keep them right."""
+        directory = read_bitmaps(self._file, self.header)
+        return () if directory is None else directory.bitmaps
 
     @property
     def dirty(self) -> bool:
@@ -136,7 +169,7 @@ class Qcow2Image:
 
     def _fetch(self, kind: Kind, host: HostOffset, offset: int, length: int) -> bytes:
         if kind is _DATA:
-            data = self._file.read(host, length)
+            data = self._data.read(host, length)
             # The last cluster of the file need not be whole; what is missing was never written.
             return data if len(data) == length else data.ljust(length, b"\0")
         if kind is _UNALLOCATED and self.backing is not None:
@@ -185,7 +218,7 @@ class Qcow2Image:
 
     def _overwrite(self, host: HostOffset, data: bytes | bytearray | memoryview) -> None:
         try:
-            self._file.write(host, data)
+            self._data.write(host, data)
         except BlockError as error:
             error.effect = Effect.UNKNOWN
             raise
@@ -212,6 +245,8 @@ class Qcow2Image:
         """
         length, shape = len(data), self._shape
         self._check_write(offset, length)
+        if self._data is not self._file:
+            raise UnsupportedFeature(self.path, "compressing into an external data file")
         if offset & shape.cluster_mask or (length & shape.cluster_mask and offset + length < self.size):
             raise InvalidRequest(self.path, f"{length} bytes at offset {offset} are not whole clusters")
         for start in range(0, length, shape.cluster_size):
@@ -223,6 +258,14 @@ class Qcow2Image:
                 if start:
                     error.effect = Effect.UNKNOWN
                 raise
+
+    def reserve(self, offset: int, length: int) -> tuple[HostOffset, int]:
+        """Give clusters from *offset* on a place before anything is written to them, in an image that is new.
+
+        Returns where it is, and for how many bytes; after an error it is as if nothing had been asked for.
+        """
+        self._check_write(offset, length)
+        return self._reserve(offset, length)
 
     # ------------------------------------------------------------------------------- zeroes and discard
 
@@ -292,6 +335,9 @@ class Qcow2Image:
         self.size = size
         try:
             self._hide(old, size)
+            if self.header.autoclear & DATA_FILE_RAW:
+                # Whoever reads the data file alone finds the size there.
+                self.write(size - SECTOR, bytes(SECTOR))
             self.flush()
             self._anchor.update(size=size)
             self._file.flush()
@@ -317,6 +363,8 @@ class Qcow2Image:
     def _hide(self, start: int, end: int) -> None:
         """Zero what would show in the new part: the rest of the old last cluster, and a longer backing."""
         shown = min(end, round_up(start, self._shape.cluster_size))
+        if self.header.autoclear & DATA_FILE_RAW:
+            shown = max(shown, min(end, self._data.end))
         if self.backing is not None:
             shown = max(shown, min(end, self.backing.size))
         self.write_zeroes(start, shown - start)
@@ -332,7 +380,11 @@ class Qcow2Image:
     def abandon(self) -> None:
         """Release the file without writing anything; what was not flushed may be lost."""
         self._open = False
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            if self._data is not self._file:
+                self._data.close()
 
 
 def _read_padded(backing: Backing, offset: int, length: int) -> bytes:

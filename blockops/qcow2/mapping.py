@@ -55,10 +55,11 @@ Run = tuple[Kind, HostOffset, int]
 class ClusterMap:
     """The guest's clusters of an open image.  Numbers are guest clusters, offsets and lengths bytes."""
 
-    def __init__(self, file: DurableFile, anchor: Anchor, refcounts: Refcounts) -> None:
+    def __init__(self, file: DurableFile, data: DurableFile, anchor: Anchor, refcounts: Refcounts) -> None:
         header = anchor.header
         shape = header.geometry
         self._file = file
+        self._data = data
         self._anchor = anchor
         self._shape = shape
         self._refcounts = refcounts
@@ -206,8 +207,12 @@ class ClusterMap:
         to them yet: `point` or `give_back` must follow.  Raises `HostError` or `ImageError`.
         """
         self._own_table(cluster >> self._l2_bits)
-        host, granted = self._refcounts.allocate(count)
-        return host, granted, host >= self._file.end
+        host, granted = self._take(cluster, count)
+        return host, granted, host >= self._data.end
+
+    def _take(self, cluster: int, count: int) -> tuple[HostOffset, int]:
+        """Count up to *count* new host clusters for guest clusters from *cluster*."""
+        return self._refcounts.allocate(count)
 
     def give_back(self, host: HostOffset, count: int) -> None:
         """Undo an `allocate` that came to nothing; where even that fails, the clusters are leaked."""
@@ -218,6 +223,10 @@ class ClusterMap:
         """Let *count* guest clusters, all of one L2 table, be at *host*; where they were is released."""
         first = host | COPIED
         self._replace(cluster, array("Q", range(first, first + count * self._size, self._size)))
+
+    def reserve(self, cluster: int, host: HostOffset, count: int) -> None:
+        """Let *count* guest clusters have the place *host*, which reads as they do."""
+        self.point(cluster, host, count)
 
     def point_compressed(self, cluster: int, host: HostOffset, length: int) -> None:
         """Let a guest cluster be the *length* compressed bytes at *host*; where it was is released."""
@@ -244,7 +253,11 @@ class ClusterMap:
         table.entries[index:end] = new
         self.l2.touch(table, index, len(new))
         for host, clusters in losses:
-            self._refcounts.release(host, clusters)
+            self._lose(host, clusters)
+
+    def _lose(self, host: HostOffset, count: int) -> None:
+        """Give up a reference to each of *count* host clusters."""
+        self._refcounts.release(host, count)
 
     def _hosts(self, cluster: int, entries: "array[int]") -> list[tuple[HostOffset, int]]:
         """Return the runs of host clusters that *entries* refer to."""

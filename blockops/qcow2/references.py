@@ -15,7 +15,9 @@ from blockops.host.api import HostFile, read_exactly
 from blockops.qcow2.bitmap_directory import Directory, read_bitmaps
 from blockops.qcow2.entries import (
     ALL_BITS,
+    COPIED,
     OFFSET_MASK,
+    ZERO,
     BadEntry,
     Compressed,
     Data,
@@ -26,7 +28,7 @@ from blockops.qcow2.entries import (
     decode_table,
 )
 from blockops.qcow2.geometry import ENTRY_SIZE
-from blockops.qcow2.header import Header
+from blockops.qcow2.header import DATA_FILE, Header
 from blockops.qcow2.snapshot_table import read_snapshots
 
 # Counts are kept in pieces of so many clusters, made where something refers to one.
@@ -50,6 +52,9 @@ class References:
         # How many L1 entries lead to each L2 table, and which of them the guest sees.
         self.tables: dict[int, int] = {}
         self.active_tables: list[int] = []
+        # Where clusters are in an external data file, each at its guest offset: where tables map from.
+        self.external = bool(header.incompatible & DATA_FILE)
+        self.starts: dict[int, int] = {}
 
     def get(self, cluster: int) -> int:
         """Return how often a host cluster number is referred to."""
@@ -145,6 +150,7 @@ class _Walk:
                 raise self._bad(structure, offset + index * ENTRY_SIZE, bad) from bad
             if pointer is not None:
                 self._found.tables[pointer.host] = self._found.tables.get(pointer.host, 0) + 1
+                self._found.starts[pointer.host] = index << self._shape.cluster_bits + self._shape.l2_bits
                 if active and self._found.tables[pointer.host] == 1:
                     self._found.active_tables.append(pointer.host)
 
@@ -153,6 +159,9 @@ class _Walk:
         self._found.own("L2 table", offset, self._shape.cluster_size, times)
         words = self._shape.l2_words
         for index, entry, bitmap in self._l2_entries(offset):
+            if self._found.external:
+                self._check_external(offset, index, entry)
+                continue
             try:
                 mapping = decode_l2(entry, self._shape)
                 if words > 1:
@@ -166,6 +175,14 @@ class _Walk:
                     self._found.refer("compressed cluster", host, length, times)
                 case _:
                     pass
+
+    def _check_external(self, table: int, index: int, entry: int) -> None:
+        """Raise `ImageError` where an entry names another place in the data file than the guest's."""
+        guest = self._found.starts[table] + (index << self._shape.cluster_bits)
+        if entry & OFFSET_MASK not in (0, guest) or entry & ~(OFFSET_MASK | COPIED | ZERO):
+            where = table + index * self._shape.l2_words * ENTRY_SIZE
+            problem = f"{entry:#018x} cannot stand for {guest:#x} in an external data file"
+            raise ImageError(self._file.path, "L2 table", where, problem)
 
     def _l2_entries(self, offset: int) -> Iterable[tuple[int, int, int]]:
         """Return index and both words of an L2 table's entries that say anything."""

@@ -120,17 +120,20 @@ class _Plan:
         """Yield a table of the active ones with its copied flags right, where they are not."""
         entries = decode_table(read_exactly(self._file, offset, length) if length else b"")
         first = enumerate(entries[::words])
-        wrong = [index * words for index, entry in first if entry and self._wrong(entry)]
+        uncounted = self._wanted.external and offset != self.header.l1_offset
+        wrong = [index * words for index, entry in first if entry and self._wrong(entry, uncounted)]
         for index in wrong:
             entries[index] ^= COPIED
         self._corruptions += len(wrong)
         if wrong:
             yield offset + wrong[0] * ENTRY_SIZE, encode_table(entries[wrong[0] : wrong[-1] + 1])
 
-    def _wrong(self, entry: int) -> bool:
+    def _wrong(self, entry: int, uncounted: bool) -> bool:
         host = entry & OFFSET_MASK
         if entry & COMPRESSED or not host:
             return False
+        if uncounted:
+            return not entry & COPIED
         return bool(entry & COPIED) != (self._wanted.get(host >> self._shape.cluster_bits) == 1)
 
     # ------------------------------------------------------------------------------------------ counts

@@ -19,7 +19,7 @@ from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.entries import COPIED, decode_table, encode_table
 from blockops.qcow2.geometry import ENTRY_SIZE
-from blockops.qcow2.header import DIRTY, Header
+from blockops.qcow2.header import DATA_FILE, DIRTY, Header
 from blockops.qcow2.mapping import ClusterMap
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.snapshot_table import (
@@ -142,6 +142,8 @@ class Snapshots:
         """Return the table; from here on what the file says is what memory says."""
         if not self._image.writable:
             raise InvalidRequest(self._file.path, "the image is open read-only")
+        if self._anchor.header.incompatible & DATA_FILE:
+            raise UnsupportedFeature(self._file.path, "internal snapshots with an external data file")
         self._image.flush()
         return read_snapshots(self._file, self._anchor.header)
 

@@ -19,6 +19,7 @@ from blockops.qcow2.entries import (
     BadEntry,
     check_subclusters,
 )
+from blockops.qcow2.features import DATA_FILE_RAW
 from blockops.qcow2.geometry import ENTRY_SIZE, SUBCLUSTERS
 from blockops.qcow2.mapping import NOWHERE, ClusterMap, Kind, Run
 from blockops.qcow2.writing import Writer
@@ -161,6 +162,13 @@ class SubclusterMap(ClusterMap):
             new.extend((place | COPIED, ALLOCATED))
         self._replace(cluster, new)
 
+    def reserve(self, cluster: int, host: HostOffset, count: int) -> None:
+        """Let *count* guest clusters have the place *host* and be unallocated there."""
+        new = array("Q")
+        for place in range(host, host + count * self._size, self._size):
+            new.extend((place | COPIED, 0))
+        self._replace(cluster, new)
+
     def settle(self, offset: int, length: int, host: HostOffset) -> None:
         """Let the subclusters that a range touches be data, in clusters that had no place before *host*."""
         cluster, last = offset >> self._bits, (offset + length - 1) >> self._bits
@@ -261,6 +269,7 @@ class SubclusterWriter(Writer):
         nothing_below = self._disk.backing is None and self._disk.header.backing_file is None
         if nothing_below and self._zero_between(offset, whole):
             return whole - offset
-        if not self._map.zero(offset, whole - offset):
+        raw = self._disk.header.autoclear & DATA_FILE_RAW
+        if raw or not self._map.zero(offset, whole - offset):
             self._disk.write(offset, bytes(whole - offset))
         return whole - offset

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from blockops.errors import BlockError, Effect
 from blockops.qcow2.durable import DurableFile
+from blockops.qcow2.features import DATA_FILE_RAW
 from blockops.qcow2.header import Header
 from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.units import MIB, HostOffset
@@ -71,6 +72,21 @@ class Writer:
             self._map.give_back(host, count)
             raise
         return len(data)
+
+    def reserve(self, offset: int, length: int) -> tuple[HostOffset, int]:
+        """Give clusters from *offset* on a place, in which they read as zeros; return it and its length.
+
+        For an image that is new: where nobody has written, nothing is written now.
+        """
+        shape = self._shape
+        cluster = offset >> shape.cluster_bits
+        wanted = min(shape.clusters(length), shape.l2_entries - (cluster & shape.l2_mask))
+        host, count, untouched = self._map.allocate(cluster, wanted)
+        if not untouched:
+            for at in range(count):
+                self._data.write(host + (at << shape.cluster_bits), bytes(shape.cluster_size))
+        self._map.reserve(cluster, host, count)
+        return host, count << shape.cluster_bits
 
     def _fill(self, host: HostOffset, offset: int, data: memoryview, untouched: bool, mask: int) -> None:
         """Write *data* into the new clusters at *host*, with what the guest sees around it.
@@ -140,8 +156,9 @@ class Writer:
     def _zero_clusters(self, offset: int, cluster: int, count: int, length: int) -> int:
         # An image that names a backing file may be open without it: unallocated would show it later.
         backed = self._disk.backing is not None or self._disk.header.backing_file is not None
-        if backed and self._shape.version < 3:
-            # Version 2 cannot say "zero" over a backing.
+        raw = self._disk.header.autoclear & DATA_FILE_RAW
+        if raw or (backed and self._shape.version < 3):
+            # Version 2 cannot say "zero" over a backing, and a raw data file must say it itself.
             length = min(length, ZERO_PIECE)
             self._disk.write(offset, bytes(length))
         else:

@@ -59,8 +59,8 @@ SINGLE = (
         (f"{CREATE} -o cluster_size=4k image 64k", "qemu-io -c 'write -c -P 5 0 4k' -c 'write 8k 4k' image"),
         lacks="compressed clusters",
     ),
-    Recipe("data-file", (f"{CREATE} -o data_file=d image 1M", WORK), lacks="an external data file"),
-    Recipe("data-file-raw", (f"{CREATE} -o data_file=d,data_file_raw=on image 1M",), lacks="external data"),
+    Recipe("data-file", (f"{CREATE} -o data_file=d image 1M", WORK)),
+    Recipe("data-file-raw", (f"{CREATE} -o data_file=d,data_file_raw=on image 1M",)),
     Recipe("aes", (f"{CREATE} {SECRET} -o encrypt.format=aes,encrypt.key-secret=s image 1M",), lacks="AES"),
     Recipe(
         "snapshots",

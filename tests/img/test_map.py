@@ -69,7 +69,7 @@ def test_the_bytes_are_where_the_map_says(made: Recipe, real_tool: Tool, folder:
             if extent.zero:
                 assert not found.strip(b"\0")
             elif extent.offset is not None:
-                with open(chain.layers[extent.depth].file.path, "rb") as file:
+                with open(chain.layers[extent.depth].data.path, "rb") as file:
                     file.seek(extent.offset)
                     assert file.read(extent.length).ljust(extent.length, b"\0") == found
         assert end == chain.size == len(wanted)

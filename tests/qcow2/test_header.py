@@ -175,7 +175,6 @@ def test_an_unknown_feature_is_named_from_the_images_own_table() -> None:
     [
         (refuse_reading, {"crypt_method": 1}, "AES"),
         (refuse_reading, {"crypt_method": 2}, "LUKS"),
-        (refuse_reading, {"incompatible": 4}, "external data file"),
         (refuse_reading, {"incompatible": 8, "additional": b"\2" + bytes(7)}, "compression type 2"),
         (refuse_writing, {"incompatible": 2}, "corrupt"),
     ],
@@ -218,12 +217,3 @@ def test_a_name_that_the_first_cluster_has_no_room_for_is_refused_before_anythin
     with pytest.raises(InvalidRequest, match="too long"):
         create(file, size=512, cluster_size=512, backing_file="n" * 500)
     assert file.changes == []
-
-
-def test_autoclear_bits_are_cleared_before_anything_else_is_written() -> None:
-    file = patched(88, ">Q", 3)
-    file.changes.clear()
-    image = Qcow2Image.open(file, writable=True)
-    image.write(0, b"x")
-    assert [change[0] for change in file.changes[:2]] == ["write", "flush"]
-    assert read_header(file).autoclear == 0

@@ -39,7 +39,7 @@ def _check_tables(file: HostFile, header: Header) -> CheckReport:
     reader = Reader(file, findings)
     try:
         ledger = Ledger(header, reader, findings)
-        guest = GuestTables(header.geometry, reader, ledger, findings)
+        guest = GuestTables(header, reader, ledger, findings)
         leaks = _count(header, reader, ledger, guest, findings)
     except Enough:
         return attrs.evolve(report, corruptions=tuple(findings.listed))

@@ -22,7 +22,8 @@ from blockops.qcow2.entries import (
     Compressed,
     decode_l2,
 )
-from blockops.qcow2.geometry import ENTRY_SIZE, Geometry
+from blockops.qcow2.geometry import ENTRY_SIZE
+from blockops.qcow2.header import DATA_FILE, Header
 
 _L1_RESERVED: Final = ALL_BITS & ~(COPIED | OFFSET_MASK)
 _L2_RESERVED: Final = ALL_BITS & ~(COPIED | COMPRESSED | ZERO | OFFSET_MASK)
@@ -35,10 +36,15 @@ _RESERVED_BITS: Final = "reserved bits are set"
 class GuestTables:
     """Collects L2 tables from L1 tables, then counts what they refer to."""
 
-    __slots__ = ("_active", "_findings", "_ledger", "_reader", "_shape", "_times", "allocated")
+    __slots__ = (
+        "_active", "_external", "_findings", "_ledger", "_reader", "_shape", "_starts", "_times",
+        "allocated",
+    )  # fmt: skip
 
-    def __init__(self, shape: Geometry, reader: Reader, ledger: Ledger, findings: Findings) -> None:
-        self._shape = shape
+    def __init__(self, header: Header, reader: Reader, ledger: Ledger, findings: Findings) -> None:
+        self._shape = header.geometry
+        self._external = bool(header.incompatible & DATA_FILE)
+        self._starts: dict[int, int] = {}
         self._reader = reader
         self._ledger = ledger
         self._findings = findings
@@ -55,10 +61,10 @@ class GuestTables:
         if not self._ledger.own(name, offset, length):
             self._findings.add(name, offset, None, _BEYOND)
         for index, entry in live(data):
-            for problem in self._add_l2(entry, active):
+            for problem in self._add_l2(index, entry, active):
                 self._findings.add(f"{name} entry {index}", offset + ENTRY_SIZE * index, entry, problem)
 
-    def _add_l2(self, entry: int, active: bool) -> Iterable[str]:
+    def _add_l2(self, index: int, entry: int, active: bool) -> Iterable[str]:
         """Remember the L2 table that an L1 entry leads to; return what is wrong with the entry."""
         offset = entry & OFFSET_MASK
         if entry & _L1_RESERVED:
@@ -68,6 +74,7 @@ class GuestTables:
         if not offset:
             return
         self._times[offset] = self._times.get(offset, 0) + 1
+        self._starts[offset] = index << self._shape.cluster_bits + self._shape.l2_bits
         if active:
             self._active[offset] = self._active.get(offset, 0) + 1
             if offset < self._reader.size:
@@ -96,6 +103,9 @@ class GuestTables:
         flag flipped such an entry is just an offset; whatever else is wrong makes it too large, not
         aligned, or lets it meet another refcount.
         """
+        if self._external:
+            self._count_external(table, data, active)
+            return
         if self._shape.extended_l2:
             self._count_extended(table, data, times, active)
             return
@@ -112,6 +122,22 @@ class GuestTables:
                     else:
                         self._count_unusual(table + ENTRY_SIZE * index, index, entry, times, active)
 
+    def _count_external(self, table: int, data: bytes, active: int) -> None:
+        """Look through an L2 table of an image whose clusters are in a file of their own, not counted."""
+        words = self._shape.l2_words
+        for first, entries in stretches(data):
+            for at in range(0, len(entries), words):
+                entry, index = entries[at], (first + at) // words
+                guest = self._starts[table] + (index << self._shape.cluster_bits)
+                self.allocated += active if entry & (OFFSET_MASK | COPIED) else 0
+                bitmap = entries[at + 1] if words > 1 else 0
+                problem = _misplaced(entry, guest) or _contradiction(
+                    entry, bitmap, entry & (OFFSET_MASK | COPIED)
+                )
+                if problem:
+                    where = table + ENTRY_SIZE * (first + at)
+                    self._findings.add(f"L2 entry {index}", where, entry, problem)
+
     def _count_extended(self, table: int, data: bytes, times: int, active: int) -> None:
         """Count the references of an L2 table whose entries have two words (spec: "Extended L2 Entries")."""
         for first, words in stretches(data):
@@ -120,7 +146,7 @@ class GuestTables:
                 where, index = table + ENTRY_SIZE * (first + at), (first + at) // 2
                 if entry:
                     self._count_unusual(where, index, entry, times, active)
-                if problem := _contradiction(entry, bitmap):
+                if problem := _contradiction(entry, bitmap, entry & OFFSET_MASK):
                     self._findings.add(f"L2 entry {index}", where + ENTRY_SIZE, bitmap, problem)
 
     def _count_unusual(self, where: int, index: int, entry: int, times: int, active: int) -> None:
@@ -161,12 +187,25 @@ class GuestTables:
             yield _BEYOND
 
 
-def _contradiction(entry: int, bitmap: int) -> str | None:
-    """Return what is wrong with the subcluster bitmap of an extended entry."""
+def _misplaced(entry: int, guest: int) -> str | None:
+    """Return what is wrong with an entry that stands for the guest offset *guest* in a data file."""
+    if entry & COMPRESSED:
+        return "a compressed cluster cannot be in an external data file"
+    if entry & _L2_RESERVED:
+        return _RESERVED_BITS
+    if entry & (OFFSET_MASK | COPIED) and entry & OFFSET_MASK != guest:
+        return f"it stands for {guest:#x} and must be there in the external data file"
+    if entry & OFFSET_MASK and not entry & COPIED:
+        return "the copied flag is clear but nothing else can refer to the cluster"
+    return None
+
+
+def _contradiction(entry: int, bitmap: int, place: int) -> str | None:
+    """Return what is wrong with the subcluster bitmap of an extended entry; *place* is 0 for none."""
     if entry & COMPRESSED:
         return "a compressed cluster has no subclusters" if bitmap else None
     if bitmap & bitmap >> 32:
         return "a subcluster is both allocated and zero"
-    if bitmap & ALLOCATED and not entry & OFFSET_MASK:
+    if bitmap & ALLOCATED and not place:
         return "subclusters are allocated in a cluster that is not"
     return None

@@ -154,7 +154,7 @@ def _human_lines(found: Iterator[Extent], layers: Sequence[Layer]) -> Iterator[s
         if extent.data and not extent.zero:
             if extent.offset is None:
                 raise Refused("the image has compressed clusters, whose place only --output json can tell")
-            yield map_line(extent, layers[extent.depth].filename)
+            yield map_line(extent, layers[extent.depth].data_filename)
 
 
 @click.command("compare", help=COMPARE, short_help="Whether two images are identical.")
