@@ -24,6 +24,7 @@ class CompressedClusters:
         self._file = file
         self._kind = header.compression_type
         self._shape = header.geometry
+        self._offset_bits = min(56, 62 - (self._shape.cluster_bits - 8))
         self._map = mapping
         self._refcounts = refcounts
         self._method: Compression | None = None
@@ -68,6 +69,10 @@ class CompressedClusters:
         if len(packed) >= self._shape.cluster_size:
             return False
         host = self._take(len(packed))
+        if host >> self._offset_bits:
+            # So far into the file no descriptor reaches.
+            self._map.give_back(*self._span(host, len(packed)))
+            return False
         self._last = None
         try:
             self._file.write(host, packed)

@@ -76,6 +76,17 @@ class ExternalSubclusterMap(ExternalMap, SubclusterMap):
     """The same where L2 entries are extended: the one's way over the other's tables."""
 
 
+class ExternalWriter(Writer):
+    """Writes to a data file no further than the disk goes: it may be read as a raw image."""
+
+    def _rest(self, end: int, mask: int) -> int:
+        return min((-end) & mask, max(0, self._disk.size - end))
+
+
+class ExternalSubclusterWriter(ExternalWriter, SubclusterWriter):
+    """The same where L2 entries are extended."""
+
+
 def open_data_file(
     header: Header, path: str, opening: Callable[[Header], HostFile] | None
 ) -> UntouchedFile | None:
@@ -90,9 +101,14 @@ def open_data_file(
     return UntouchedFile(opening(header))
 
 
+_KINDS: dict[tuple[bool, bool], tuple[type[ClusterMap], type[Writer]]] = {
+    (False, False): (ClusterMap, Writer),
+    (False, True): (SubclusterMap, SubclusterWriter),
+    (True, False): (ExternalMap, ExternalWriter),
+    (True, True): (ExternalSubclusterMap, ExternalSubclusterWriter),
+}
+
+
 def kinds_of(header: Header) -> tuple[type[ClusterMap], type[Writer]]:
     """Return the classes that know this kind of image: a plain one pays nothing for the others."""
-    external = bool(header.incompatible & DATA_FILE)
-    if header.geometry.extended_l2:
-        return (ExternalSubclusterMap if external else SubclusterMap), SubclusterWriter
-    return (ExternalMap, Writer) if external else (ClusterMap, Writer)
+    return _KINDS[bool(header.incompatible & DATA_FILE), header.geometry.extended_l2]

@@ -39,13 +39,15 @@ def preallocate(file: HostFile, mode: str, *, data_file: HostFile | None = None)
     runs = _reserve(image)
     data = data_file or file
     end = max((host + length for host, length in runs), default=0)
+    if data_file is not None:
+        end = min(end, image.size)
     if data.size() < end:
         data.truncate(end)
     if mode == "falloc" and isinstance(data, Reserving) and end:
         data.reserve(end)
     elif mode != "metadata":
         for host, length in runs:
-            _write_zeros(data, host, length)
+            _write_zeros(data, host, min(host + length, end) - host)
     image.flush()
 
 

@@ -100,7 +100,7 @@ class Writer:
         if not untouched:
             # Somebody's old bytes are there: every byte of the clusters is written.
             head = head or bytes(offset - start)
-            tail = tail.ljust((-end) & mask, b"\0")
+            tail = tail.ljust(self._rest(end, mask), b"\0")
         if not head and not tail:
             # Past the end of the file everything that is not written reads as zeros.
             self._data.write(host + offset - start, data)
@@ -108,6 +108,10 @@ class Writer:
             self._data.write(host, b"".join((head, data, tail)))
         else:
             self._data.write(host + offset - start, b"".join((data, tail)))
+
+    def _rest(self, end: int, mask: int) -> int:
+        """Return how many bytes there are from guest offset *end* to where what is filled whole ends."""
+        return (-end) & mask
 
     def _surroundings(self, start: int, offset: int, end: int, stop: int, mask: int) -> tuple[bytes, bytes]:
         """Return what the guest reads in [start, offset) and [end, stop); empty where that is zeros."""
