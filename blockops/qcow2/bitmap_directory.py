@@ -32,6 +32,7 @@ _EXTENSION: Final = struct.Struct(">IIQQ")
 # Offset and entries of the table, flags, type, granularity, lengths of name and extra data.
 _ENTRY: Final = struct.Struct(">QIIBBHI")
 _DIRTY_TRACKING: Final = 1
+_PIECE: Final = 65536
 
 
 @attrs.frozen
@@ -79,10 +80,19 @@ def read_bitmaps(file: Readable, header: Header) -> Directory | None:
         raise ImageError(file.path, "bitmaps extension", None, f"there cannot be {count} bitmaps")
     if size > MAX_DIRECTORY_BYTES or not offset or offset & header.geometry.cluster_mask:
         raise ImageError(file.path, STRUCTURE, offset, f"it cannot have {size} bytes there")
-    data = read_exactly(file, offset, size) if size else b""
+    data = _read(file, offset, size)
     if len(data) < size:
         raise ImageError(file.path, STRUCTURE, offset, f"the file ends within its {size} bytes")
     return Directory(HostOffset(offset), size, tuple(_entries(file.path, offset, data, count)))
+
+
+def _read(file: Readable, offset: int, size: int) -> bytes:
+    """Return what the file has of *size* bytes, in pieces: the size is only a claim."""
+    parts, done = [], 0
+    while done < size and (part := read_exactly(file, offset + done, min(size - done, _PIECE))):
+        parts.append(part)
+        done += len(part)
+    return b"".join(parts)
 
 
 def _entries(path: str, offset: int, data: bytes, count: int) -> Iterator[Bitmap]:

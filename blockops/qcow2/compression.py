@@ -15,8 +15,9 @@ from blockops.qcow2.features import ZSTD
 # QEMU deflates with a window of 4 KiB and inflates nothing that needs a larger one.
 _WINDOW_BITS: Final = -12
 _ZSTD_LEVEL: Final = 3
-# The most that a zstd frame may ask for: clusters have 2 MiB at most.
-_ZSTD_WINDOW_LOG: Final = 27
+# The most memory that a zstd frame may ask for, 8 MiB: the window of the highest level of common encoders.
+# A cluster has 2 MiB at most, so no frame needs more.
+_ZSTD_WINDOW_LOG: Final = 23
 
 
 class BadData(ValueError):

@@ -86,6 +86,7 @@ class Refcounts:
             else:
                 break
         self._next = first + count
+        self._no_longer_free(first, count)
         self._count_run(first, count)
         return HostOffset(first << self._shape.cluster_bits)
 
@@ -105,8 +106,15 @@ class Refcounts:
             # Counted by somebody though it is past the end of the file: a leak that we must not share.
             self._next += 1
         self._next = first + run
+        self._no_longer_free(first, run)
         self._put(block, slot, run, 1)
         return first, run
+
+    def _no_longer_free(self, first: int, count: int) -> None:
+        """Forget that clusters were freed: the end of the image may have been found before them."""
+        if self._free and max(self._free) >= first:
+            self._free = [cluster for cluster in self._free if not first <= cluster < first + count]
+            heapq.heapify(self._free)
 
     def _take_freed(self, count: int) -> tuple[int, int]:
         first = self._free[0]
@@ -284,6 +292,7 @@ class Refcounts:
         if inside:
             entries[cluster & shape.block_mask] = 1
             self._next += 1
+            self._no_longer_free(cluster, 1)
         self.blocks.add(offset, entries)
         self.table.put(index, offset)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 
 from blockops.errors import BlockError, Effect, ImageError, InvalidRequest, UnsupportedFeature
-from blockops.host.api import Readable
+from blockops.host.api import HostFile
 from blockops.qcow2.anchor import Anchor
 from blockops.qcow2.durable import DurableFile
 from blockops.qcow2.entries import COPIED, decode_table, encode_table
@@ -44,12 +44,20 @@ def find_snapshot(path: str, table: SnapshotTable, wanted: str) -> Snapshot:
     raise InvalidRequest(path, f"it has no snapshot '{wanted}'")
 
 
-def header_of_snapshot(file: Readable, header: Header, wanted: str) -> Header:
+def header_of_snapshot(file: HostFile, header: Header, wanted: str) -> Header:
     """Return a header that shows the disk as it was in a snapshot; raises `InvalidRequest`, `ImageError`."""
     snapshot = find_snapshot(file.path, read_snapshots(file, header), wanted)
+    _check_end(file.path, snapshot, file.size())
     return attrs.evolve(
         header, size=snapshot.disk_size, l1_offset=snapshot.l1_offset, l1_entries=snapshot.l1_entries
     )
+
+
+def _check_end(path: str, snapshot: Snapshot, end: int) -> None:
+    """Raise `ImageError` where the file ends within the L1 table of a snapshot."""
+    if snapshot.l1_offset + snapshot.l1_entries * ENTRY_SIZE > end:
+        problem = f"its {snapshot.l1_entries} entries end beyond the file"
+        raise ImageError(path, f"L1 table of snapshot {snapshot.id}", snapshot.l1_offset, problem)
 
 
 class Owner(Protocol):
@@ -203,14 +211,9 @@ class Snapshots:
             self._refcounts.release(old, self._shape.clusters(table.length))
 
     def _load(self, snapshot: Snapshot) -> "array[int]":
+        _check_end(self._file.path, snapshot, self._file.end)
         length = snapshot.l1_entries * ENTRY_SIZE
-        data = self._file.read(snapshot.l1_offset, length) if length else b""
-        if len(data) < length:
-            problem = f"the file ends after {len(data)} of its {length} bytes"
-            raise ImageError(
-                self._file.path, f"L1 table of snapshot {snapshot.id}", snapshot.l1_offset, problem
-            )
-        return decode_table(data)
+        return decode_table(self._file.read(snapshot.l1_offset, length) if length else b"")
 
     def _drop(self, lost: list[tuple[HostOffset, int]], l1_offset: HostOffset, l1_entries: int) -> None:
         """Give up one reference to each cluster of a tree, and its L1 table."""

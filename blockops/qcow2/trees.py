@@ -59,13 +59,21 @@ class Trees:
                     yield from self._of_entry(table, index, entry)
 
     def _tables(self, l1: "array[int]") -> Iterator[Table]:
+        # Every L2 table of a sound tree is in the file once: there are no more of them than clusters.
+        allowance = self._shape.clusters(self._file.end)
         for entry in l1:
             try:
                 pointer = decode_l1(entry, self._shape)
             except BadEntry as bad:
                 raise ImageError(self._file.path, "L1 table", None, str(bad)) from bad
-            if pointer is not None:
-                yield self._l2.load(pointer.host)
+            if pointer is None:
+                continue
+            if not allowance:
+                raise ImageError(
+                    self._file.path, "L1 table", None, "it leads to more L2 tables than the file has"
+                )
+            allowance -= 1
+            yield self._l2.load(pointer.host)
 
     def _of_entry(self, table: Table, index: int, entry: int) -> Iterator[Run]:
         try:

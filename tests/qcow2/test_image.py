@@ -214,6 +214,22 @@ def test_discarded_clusters_are_used_again_after_a_flush() -> None:
     assert not check(file).corruptions
 
 
+def test_the_last_cluster_freed_and_then_taken_for_a_table_is_not_taken_twice() -> None:
+    file, image = new(size=1 << 20)
+    image.write(0, b"x" * 3 * CLUSTER)
+    image.close()
+    file.closed = False
+    image = Qcow2Image.open(file, writable=True)
+    image.discard(2 * CLUSTER, CLUSTER)
+    image.flush()
+    image.resize(4 << 30)
+    image.write(5 * CLUSTER, b"y" * 2 * CLUSTER)
+    image.close()
+    file.closed = False
+    assert not check(file).corruptions
+    assert Qcow2Image.open(file, writable=False).read(5 * CLUSTER, 2 * CLUSTER) == b"y" * 2 * CLUSTER
+
+
 def test_a_cluster_that_is_used_again_shows_nothing_of_what_it_held() -> None:
     _, image = new()
     image.write(0, b"secret" * (CLUSTER // 3))

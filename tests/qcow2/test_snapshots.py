@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blockops.errors import BlockError, InvalidRequest, UnsupportedFeature
+from blockops.errors import BlockError, ImageError, InvalidRequest, UnsupportedFeature
 from blockops.qcow2.header import DIRTY
 from blockops.qcow2.image import Qcow2Image
 from tests.qcow2.guest import pattern
@@ -247,3 +247,31 @@ def test_a_table_that_lies_is_named_with_its_place(place: int, form: int, value:
     with pytest.raises(BlockError, match=says) as error:
         list(image.snapshots)
     assert "snapshot table" in str(error.value)
+
+
+def test_an_l1_table_that_leads_to_one_l2_table_over_and_over_ends_soon() -> None:
+    file, image = new(size=1 << 30)
+    image.write(0, b"x")
+    image.close()
+    file.closed = False
+    l1 = image.header.l1_offset
+    entry = bytes(file.content[l1 : l1 + 8])
+    file.content[l1 : l1 + image.header.l1_entries * 8] = entry * image.header.l1_entries
+    image = Qcow2Image.open(file, writable=True)
+    with pytest.raises(ImageError, match="more L2 tables than the file has"):
+        image.snapshots.create("a")
+    assert len(image._map.l2.tables) == 1
+
+
+def test_the_l1_table_of_a_snapshot_ends_within_the_file() -> None:
+    file, image = new()
+    image.snapshots.create("a")
+    at = image.header.snapshots_offset
+    file.content[at + 8 : at + 12] = (1 << 22).to_bytes(4, "big")
+    for request in (
+        lambda: image.snapshots.apply("a"),
+        lambda: image.snapshots.delete("a"),
+        lambda: Qcow2Image.open(file, writable=False, snapshot="a"),
+    ):
+        with pytest.raises(ImageError, match="end beyond the file"):
+            request()
