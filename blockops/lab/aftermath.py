@@ -46,13 +46,19 @@ class Aftermath:
 Aftermaths: TypeAlias = dict[str, Aftermath]
 """What came of the killed cases of one setting, by the digest of the disk that the crash left."""
 
+REMEMBERED = 1_000
+"""How many of these are kept, the latest: each holds a disk, and equal disks are left soon or not again."""
+
 
 def remembered_aftermath(execution: Execution, remembered: Aftermaths) -> Aftermath:
     """Return what comes of restarting a killed case, from *remembered* if its disk is there."""
     key = execution.disk.digest()
     found = remembered.get(key)
     if found is None:
-        found = remembered[key] = _restarted(execution)
+        found = _restarted(execution)
+        while len(remembered) >= REMEMBERED:
+            del remembered[next(iter(remembered))]
+        remembered[key] = found
     return found
 
 

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from blockops.errors import InvalidRequest
-from blockops.lab import gathering
+from blockops.lab import aftermath, gathering
 from blockops.lab.aftermath import Aftermath, Aftermaths, remembered_aftermath
 from blockops.lab.cache import Cache
 from blockops.lab.execution import Execution
@@ -119,6 +119,24 @@ def test_equal_disks_are_recovered_once_and_others_each_by_itself(monkeypatch: p
     monkeypatch.setattr(gathering, "remembered_aftermath", counted)
     tally, _ = power_cases(setting(HARDENED, "group-snapshot", World()), FEW)
     assert len(asked) == tally.distinct > len(set(asked))
+
+
+def test_only_so_many_recoveries_are_remembered_and_nothing_depends_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = setting(HARDENED, "group-snapshot", World(devices=1))
+    whole = [(one.case, one.judgements, one.broken) for one in power_cases(start)[1]]
+    most = []
+
+    def counted(execution: Execution, remembered: Aftermaths) -> Aftermath:
+        found = remembered_aftermath(execution, remembered)
+        most.append(len(remembered))
+        return found
+
+    monkeypatch.setattr(aftermath, "REMEMBERED", 3)
+    monkeypatch.setattr(gathering, "remembered_aftermath", counted)
+    assert [(one.case, one.judgements, one.broken) for one in power_cases(start)[1]] == whole
+    assert max(most) == 3
 
 
 def test_a_run_is_not_changed_by_those_who_look() -> None:
