@@ -9,7 +9,10 @@ from blockops.errors import ImageError, UnsupportedFeature
 from blockops.host.posix import PosixFolder
 from blockops.img.clusters import Layout, layout
 from blockops.img.opening import Layer, open_chain
+from blockops.img.target import held
 from blockops.qcow2.check import CheckReport, Finding, Verdict, check
+from blockops.qcow2.header import CORRUPT, DIRTY, read_header
+from blockops.qcow2.repair import repair
 
 
 class Ending(enum.IntEnum):
@@ -32,7 +35,10 @@ _ENDINGS = {
 
 @attrs.frozen
 class ImageCheck:
-    """The result of a check; *ending* is `NOT_SUPPORTED` for a format in which nothing can be wrong."""
+    """The result of a check; *ending* is `NOT_SUPPORTED` for a format in which nothing can be wrong.
+
+    After a repair it is what is left; *unrepaired* says why nothing could be repaired.
+    """
 
     filename: str
     format: str
@@ -44,6 +50,9 @@ class ImageCheck:
     allocated_clusters: int = 0
     fragmented_clusters: int = 0
     compressed_clusters: int = 0
+    leaks_fixed: int = 0
+    corruptions_fixed: int = 0
+    unrepaired: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the keys and values that qemu-img prints: of the figures those that are not zero."""
@@ -51,6 +60,8 @@ class ImageCheck:
             "image-end-offset": self.image_end_offset,
             "corruptions": len(self.corruptions),
             "leaks": len(self.leaks),
+            "corruptions-fixed": self.corruptions_fixed,
+            "leaks-fixed": self.leaks_fixed,
             "total-clusters": self.total_clusters,
             "allocated-clusters": self.allocated_clusters,
             "fragmented-clusters": self.fragmented_clusters,
@@ -71,6 +82,36 @@ def check_image(
         if chain.top.format == "raw":
             return ImageCheck(filename, "raw", Ending.NOT_SUPPORTED)
         return _judged(chain.top)
+
+
+def repair_image(
+    folder: PosixFolder, filename: str, format: str | None = None, *, leaks_only: bool = False
+) -> ImageCheck:
+    """Check *filename*, repair what is wrong (*leaks_only*: where that is all), and check it again.
+
+    What cannot be repaired is left as it was found.  Errors as `check_image`.
+    """
+    with held(folder, filename), open_chain(folder, filename, format, force_share=True) as chain:
+        if chain.top.format == "raw":
+            return ImageCheck(filename, "raw", Ending.NOT_SUPPORTED)
+        before = _judged(chain.top)
+        header = read_header(chain.top.file)
+        marked = header.incompatible & (DIRTY | CORRUPT)
+        if before.ending is Ending.CLEAN and (leaks_only or not marked):
+            return before
+        return _repaired(folder, chain.top, before, leaks_only=leaks_only)
+
+
+def _repaired(folder: PosixFolder, layer: Layer, before: ImageCheck, *, leaks_only: bool) -> ImageCheck:
+    file = folder.open(layer.filename, writable=True)
+    try:
+        done = repair(file, leaks_only=leaks_only)
+    except ImageError as error:
+        return attrs.evolve(before, unrepaired=error.message)
+    finally:
+        file.close()
+    after = _judged(layer)
+    return attrs.evolve(after, leaks_fixed=done.leaks, corruptions_fixed=done.corruptions)
 
 
 def _judged(layer: Layer) -> ImageCheck:

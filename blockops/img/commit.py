@@ -108,5 +108,6 @@ def _options(header: Header) -> ImageOptions:
         compat="0.10" if header.geometry.version == 2 else "1.1",
         refcount_bits=header.geometry.refcount_bits,
         lazy_refcounts=bool(header.compatible & LAZY_REFCOUNTS),
+        extended_l2=header.geometry.extended_l2,
         compression_type=COMPRESSION_TYPES[header.compression_type],
     )

@@ -117,7 +117,7 @@ def _mismatch(one: Chain, left: Extent, other: Chain, right: Extent) -> int | No
 
 def same_place(one: Chain, left: Extent, other: Chain, right: Extent) -> bool:
     """Whether two extents are in the same place of the same file."""
-    here, there = one.layers[left.depth].file.path, other.layers[right.depth].file.path
+    here, there = one.layers[left.depth].data.path, other.layers[right.depth].data.path
     return left.offset is not None and left.offset == right.offset and here == there
 
 

@@ -57,6 +57,8 @@ def convert(
     how = how or Copying()
     known = _sized(filename, sources, options or ImageOptions())
     _refuse(filename, format, how)
+    if known.data_file is not None:
+        raise UnsupportedFeature(filename, "a copy with an external data file")
     known = settled(folder, filename, format, known)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(new_file(folder, filename))
@@ -73,6 +75,7 @@ def _sized(filename: str, sources: Sequence[Chain], options: ImageOptions) -> Im
 
 
 def _refuse(filename: str, format: str, how: Copying) -> None:
+    """Refuse what no copy can be."""
     if how.sparse % SECTOR or not 0 <= how.sparse <= LARGEST_SPARSE:
         raise InvalidRequest(filename, f"{how.sparse} zero bytes are no multiple of 512 up to 16 MiB")
     if how.compress and format == "raw":

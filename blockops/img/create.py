@@ -1,5 +1,6 @@
 """A new image: raw or qcow2, by itself or over a backing file that is there."""
 
+import contextlib
 from typing import Final
 
 import attrs
@@ -12,6 +13,7 @@ from blockops.img.opening import open_chain
 from blockops.img.options import ImageOptions
 from blockops.img.target import new_file
 from blockops.qcow2.create import create as create_qcow2
+from blockops.qcow2.preallocation import preallocate
 from blockops.units import MIB, SECTOR, round_up
 
 _ZEROS: Final = bytes(2 * MIB)
@@ -26,8 +28,11 @@ def create(
     `UnsupportedFeature`, `HostError`; then what had the name has it still.
     """
     known = settled(folder, filename, format, options, unsafe=unsafe)
-    with new_file(folder, filename) as file:
-        write_empty(file, format, known)
+    with contextlib.ExitStack() as stack:
+        file, data = stack.enter_context(new_file(folder, filename)), None
+        if known.data_file is not None:
+            data = stack.enter_context(new_file(folder, known.data_file))
+        write_empty(file, format, known, data)
     return known
 
 
@@ -43,7 +48,9 @@ def settled(
             with open_chain(folder, below, options.backing_format) as chain:
                 size = chain.size if size is None else size
                 _demand_format(filename, options, chain.top.format)
-    elif options.backing_format is not None:
+    if options.data_file is not None and folder.follow(options.data_file) == folder.follow(filename):
+        raise InvalidRequest(filename, "an image cannot be its own data file")
+    if options.backing_file is None and options.backing_format is not None:
         raise InvalidRequest(filename, "a backing format needs a backing file")
     if size is None:
         raise InvalidRequest(filename, "a new image needs a size")
@@ -67,8 +74,10 @@ def _demand_format(filename: str, options: ImageOptions, found: str | None) -> N
         raise InvalidRequest(filename, f"the format of its backing file has to be given{guess}")
 
 
-def write_empty(file: PosixFile, format: str, options: ImageOptions) -> None:
-    """Make an empty file an image with these options, which have a size; nothing is flushed."""
+def write_empty(
+    file: PosixFile, format: str, options: ImageOptions, data_file: PosixFile | None = None
+) -> None:
+    """Make an empty file an image with these options, which have a size; nothing need be durable."""
     size = round_up(options.size or 0, SECTOR)
     if format == "raw":
         _write_raw(file, size, options.preallocation)
@@ -83,7 +92,21 @@ def write_empty(file: PosixFile, format: str, options: ImageOptions) -> None:
         refcount_bits=options.refcount_bits,
         compression_type=options.compression_type,
         lazy_refcounts=options.lazy_refcounts,
+        extended_l2=options.extended_l2,
+        data_file=options.data_file,
+        data_file_raw=options.data_file_raw,
     )
+    if data_file is not None:
+        data_file.truncate(size)
+    _preallocate(file, options, data_file)
+
+
+def _preallocate(file: PosixFile, options: ImageOptions, data_file: PosixFile | None) -> None:
+    # A data file that is a raw image, too, needs every cluster to have its place.
+    mode = options.preallocation or "off"
+    mode = "metadata" if mode == "off" and options.data_file_raw else mode
+    if mode != "off":
+        preallocate(file, mode, data_file=data_file)
 
 
 def _write_raw(file: PosixFile, size: int, preallocation: str | None) -> None:

@@ -23,8 +23,11 @@ HELP: Final = {
         "cluster_size": "from 512 to 2M, a power of two",
         "compat": "0.10 or v2, 1.1 or v3",
         "compression_type": "zlib, or zstd where Python has it",
+        "data_file": "name of a file for the guest's data, made with the image",
+        "data_file_raw": "on: that file is a raw image, too",
+        "extended_l2": "on or off; on needs clusters of 16k or more",
         "lazy_refcounts": "on or off",
-        "preallocation": "off",
+        "preallocation": "off, metadata, falloc or full",
         "refcount_bits": "from 1 to 64, a power of two",
         "size": "of the guest's disk",
     },
@@ -32,7 +35,7 @@ HELP: Final = {
 }
 """The options that can be written, and what they may be."""
 
-_KNOWN_TO_QEMU: Final = ("data_file", "data_file_raw", "encryption", "encrypt.", "extended_l2")
+_ENCRYPTION: Final = ("encryption", "encrypt.")
 
 
 @attrs.frozen
@@ -48,6 +51,9 @@ class ImageOptions:
     lazy_refcounts: bool = False
     compression_type: str = "zlib"
     preallocation: str | None = None
+    extended_l2: bool = False
+    data_file: str | None = None
+    data_file_raw: bool = False
 
     @property
     def version(self) -> int:
@@ -70,6 +76,9 @@ def parse_options(texts: Sequence[str], format: str) -> ImageOptions:
         lazy_refcounts=_one_of(given, "lazy_refcounts", ("on", "off")) == "on",
         compression_type=_one_of(given, "compression_type", ("zlib", "zstd")) or "zlib",
         preallocation=_preallocation(given, format),
+        extended_l2=_one_of(given, "extended_l2", ("on", "off")) == "on",
+        data_file=given.get("data_file"),
+        data_file_raw=_one_of(given, "data_file_raw", ("on", "off")) == "on",
     )
 
 
@@ -86,10 +95,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def _refuse_unknown(name: str, value: str, format: str) -> None:
     if name in HELP[format]:
         return
-    if format == "qcow2" and name.startswith(_KNOWN_TO_QEMU):
-        if (name, value) != ("extended_l2", "off"):
-            raise UnsupportedFeature(name, f"creating an image with {name}={value}")
-        return
+    if format == "qcow2" and name.startswith(_ENCRYPTION):
+        raise UnsupportedFeature(name, f"creating an image with {name}={value}")
     raise InvalidRequest(name, f"the format {format} has no such option")
 
 

@@ -3,7 +3,7 @@
 program    the verbs together                 ending     how one ends: qemu-img's exit codes
 arguments  options that several verbs have    human      what people read
 looking    info, check, map and compare      progress   how far it is
-making     create and convert                 changing   resize, rebase and commit
+making     create and convert                 changing   resize, rebase, commit and snapshot
 """
 
 from collections.abc import Sequence

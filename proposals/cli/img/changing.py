@@ -1,4 +1,6 @@
-"""The verbs that change images: `resize`, `rebase` and `commit`."""
+"""The verbs that change images: `resize`, `rebase`, `commit` and `snapshot`."""
+
+import time
 
 import click
 
@@ -7,7 +9,9 @@ from blockops.img.commit import commit
 from blockops.img.rebase import rebase
 from blockops.img.resize import resize
 from blockops.img.sizes import parse_size
+from blockops.img.snapshots import delete, go_back, listed, take
 from proposals.cli.img import arguments
+from proposals.cli.img.human import snapshot_lines
 from proposals.cli.img.progress import progress
 
 RESIZE = """Make an image's disk longer, or, with --shrink, shorter.
@@ -37,6 +41,15 @@ COMMIT = """Write what an overlay holds into its backing file, then empty the ov
 Examples:
   blockops img commit overlay.qcow2
   blockops img commit -b base.qcow2 overlay.qcow2
+"""
+
+SNAPSHOT = """List, take, go back to or delete internal snapshots.
+
+\b
+Examples:
+  blockops img snapshot -c before disk.qcow2
+  blockops img snapshot -l disk.qcow2
+  blockops img snapshot -a before disk.qcow2
 """
 
 
@@ -113,4 +126,41 @@ def commit_verb(
         commit(PosixFolder("."), filename, base, format, keep=keep, progress=tell)
     if not quiet:
         click.echo("Image committed.")
+    return 0
+
+
+@click.command("snapshot", help=SNAPSHOT, short_help="Internal snapshots.")
+@arguments.with_all(
+    arguments.filename,
+    click.option("-l", "show", is_flag=True, help="List them."),
+    click.option("-c", "create", metavar="NAME", help="Take one."),
+    click.option("-a", "apply", metavar="NAME", help="Make the disk what it was; an id will do, too."),
+    click.option("-d", "remove", metavar="NAME", help="Delete one."),
+    arguments.quiet,
+    arguments.force_share,
+)
+def snapshot_verb(
+    filename: str,
+    show: bool,
+    create: str | None,
+    apply: str | None,
+    remove: str | None,
+    quiet: bool,
+    force_share: bool,
+) -> int:
+    """Do one thing with snapshots; only a list is printed."""
+    if [show, create is not None, apply is not None, remove is not None].count(True) > 1:
+        raise click.UsageError("Only one of '-l', '-c', '-a' and '-d' can be done.")
+    folder = PosixFolder(".")
+    if create is not None:
+        now = time.time_ns()
+        take(folder, filename, create, date=now // 10**9, date_nanoseconds=now % 10**9)
+    elif apply is not None:
+        go_back(folder, filename, apply)
+    elif remove is not None:
+        delete(folder, filename, remove)
+    else:
+        found = listed(folder, filename, force_share=force_share)
+        if show and found:
+            click.echo("\n".join(("Snapshot list:", *snapshot_lines(found))))
     return 0

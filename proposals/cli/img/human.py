@@ -71,6 +71,13 @@ def _clock(nanoseconds: int) -> str:
 
 def check_lines(found: ImageCheck) -> Iterator[str]:
     """Yield the lines that tell how a check ended."""
+    if found.leaks_fixed or found.corruptions_fixed:
+        yield "The following inconsistencies were found and repaired:"
+        yield ""
+        yield f"    {found.leaks_fixed} leaked clusters"
+        yield f"    {found.corruptions_fixed} corruptions"
+        yield ""
+        yield "Double checking the fixed image now..."
     if found.ending is Ending.CLEAN:
         yield "No errors were found on the image."
     if found.corruptions:
@@ -125,7 +132,7 @@ _Named = tuple[str, str | int | None]
 def _before_size(options: ImageOptions, preallocation: Sequence[_Named]) -> Sequence[_Named]:
     return (
         ("cluster_size", options.cluster_size),
-        ("extended_l2", "off"),
+        ("extended_l2", "on" if options.extended_l2 else "off"),
         *preallocation,
         ("compression_type", options.compression_type),
     )
@@ -136,6 +143,8 @@ def _after_size(options: ImageOptions) -> Sequence[_Named]:
         ("compat", options.compat),
         ("backing_file", options.backing_file),
         ("backing_fmt", options.backing_format),
+        ("data_file", options.data_file),
+        ("data_file_raw", "on" if options.data_file_raw else None),
         ("lazy_refcounts", "on" if options.lazy_refcounts else "off"),
         ("refcount_bits", options.refcount_bits),
     )

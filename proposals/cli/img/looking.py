@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from blockops.host.posix import PosixFolder
-from blockops.img.checking import Ending, ImageCheck, check_image
+from blockops.img.checking import Ending, ImageCheck, check_image, repair_image
 from blockops.img.compare import Comparison, ComparisonFailed, Difference, compare
 from blockops.img.extents import Extent, extents
 from blockops.img.info import backing_chain, info
@@ -25,7 +25,7 @@ Examples:
   blockops img info --backing-chain --output json overlay.qcow2
 """
 
-CHECK = """Check an image's reference counts and tables.
+CHECK = """Check an image's reference counts and tables, and repair them where asked to.
 
 \b
 Exit codes:
@@ -85,12 +85,24 @@ def info_verb(filename: str, format: str | None, output: str, chain: bool, force
     arguments.filename,
     arguments.first_format,
     arguments.output,
+    click.option(
+        "-r",
+        "repair",
+        type=click.Choice(["leaks", "all"]),
+        help="Repair: free leaked clusters, or make all counts and flags right.",
+    ),
     arguments.quiet,
     arguments.force_share,
 )
-def check_verb(filename: str, format: str | None, output: str, quiet: bool, force_share: bool) -> int:
+def check_verb(
+    filename: str, format: str | None, output: str, repair: str | None, quiet: bool, force_share: bool
+) -> int:
     """Check an image, print what was found, and end as qemu-img does."""
-    found = check_image(PosixFolder("."), filename, format, force_share=force_share)
+    folder = PosixFolder(".")
+    if repair is None:
+        found = check_image(folder, filename, format, force_share=force_share)
+    else:
+        found = repair_image(folder, filename, format, leaks_only=repair == "leaks")
     if found.ending is Ending.NOT_SUPPORTED:
         raise Refused(f"{filename}: the format {found.format} has nothing to check", found.ending)
     if not quiet:
@@ -103,6 +115,8 @@ def _print_check(found: ImageCheck, output: str) -> None:
         click.echo(f"corruption: {finding}", err=True)
     for finding in found.leaks:
         click.echo(f"leak: {finding}", err=True)
+    if found.unrepaired is not None:
+        click.echo(f"not repaired: {found.unrepaired}", err=True)
     if output == "json":
         print_json(found.as_json())
     else:

@@ -13,6 +13,7 @@ from blockops.img.copying import Copying
 from blockops.img.create import create
 from blockops.img.opening import Chain, open_chain
 from blockops.img.options import HELP, ImageOptions, parse_options
+from blockops.img.snapshots import at_snapshot
 from proposals.cli.img import arguments
 from proposals.cli.img.human import formatting_line
 from proposals.cli.img.progress import progress
@@ -105,6 +106,7 @@ def print_options(format: str) -> None:
     arguments.options,
     click.option("-B", "backing_file", metavar="FILE", help="Copy only what is above it, over this image."),
     arguments.backing_format,
+    click.option("-l", "snapshot", metavar="SNAPSHOT", help="As it was at this internal snapshot."),
     click.option("-c", "compress", is_flag=True, help="Compress the clusters (qcow2)."),
     click.option(
         "-S", "sparse", type=arguments.SIZE, default=4096, help="So many zeros are a hole; 0: there is none."
@@ -146,6 +148,8 @@ def convert_verb(
         chains: list[Chain] = [
             stack.enter_context(open_chain(folder, name, format, force_share=force_share)) for name in sources
         ]
+        if rest["snapshot"] is not None:
+            chains = [stack.enter_context(at_snapshot(folder, chain, rest["snapshot"])) for chain in chains]
         tell = stack.enter_context(progress(asked=show and not quiet, quiet=quiet))
         if into:
             convert_into(folder, chains, target, known, how, tell)

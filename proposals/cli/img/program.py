@@ -2,7 +2,7 @@
 
 import click
 
-from proposals.cli.img.changing import commit_verb, rebase_verb, resize_verb
+from proposals.cli.img.changing import commit_verb, rebase_verb, resize_verb, snapshot_verb
 from proposals.cli.img.looking import check_verb, compare_verb, info_verb, map_verb
 from proposals.cli.img.making import convert_verb, create_verb
 
@@ -41,3 +41,4 @@ img_command.add_command(convert_verb)
 img_command.add_command(resize_verb)
 img_command.add_command(rebase_verb)
 img_command.add_command(commit_verb)
+img_command.add_command(snapshot_verb)
