@@ -4,6 +4,7 @@ program    the verbs together                 ending     how one ends: qemu-img'
 arguments  options that several verbs have    human      what people read
 looking    info, check, map and compare      progress   how far it is
 making     create and convert                 changing   resize, rebase, commit and snapshot
+measuring  bench
 """
 
 from collections.abc import Sequence

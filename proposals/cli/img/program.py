@@ -5,6 +5,7 @@ import click
 from proposals.cli.img.changing import commit_verb, rebase_verb, resize_verb, snapshot_verb
 from proposals.cli.img.looking import check_verb, compare_verb, info_verb, map_verb
 from proposals.cli.img.making import convert_verb, create_verb
+from proposals.cli.img.measuring import bench_verb
 
 HELP = """Look at disk images and change them: the verbs, options and exit codes of qemu-img.
 
@@ -42,3 +43,4 @@ img_command.add_command(resize_verb)
 img_command.add_command(rebase_verb)
 img_command.add_command(commit_verb)
 img_command.add_command(snapshot_verb)
+img_command.add_command(bench_verb)
