@@ -17,6 +17,7 @@ from blockops.qcow2.entries import (
     ALL_BITS,
     COPIED,
     OFFSET_MASK,
+    UNALLOCATED,
     ZERO,
     BadEntry,
     Compressed,
@@ -161,11 +162,10 @@ class _Walk:
         for index, entry, bitmap in self._l2_entries(offset):
             if self._found.external:
                 self._check_external(offset, index, entry)
-                continue
             try:
-                mapping = decode_l2(entry, self._shape)
                 if words > 1:
                     check_subclusters(entry, bitmap, self._shape)
+                mapping = UNALLOCATED if self._found.external else decode_l2(entry, self._shape)
             except BadEntry as bad:
                 raise self._bad("L2 table", offset + index * words * ENTRY_SIZE, bad) from bad
             match mapping:

@@ -126,7 +126,7 @@ class GuestTables:
         """Look through an L2 table of an image whose clusters are in a file of their own, not counted."""
         words = self._shape.l2_words
         for first, entries in stretches(data):
-            for at in range(0, len(entries), words):
+            for at in range(0, len(entries) + 1 - words, words):
                 entry, index = entries[at], (first + at) // words
                 guest = self._starts[table] + (index << self._shape.cluster_bits)
                 self.allocated += active if entry & (OFFSET_MASK | COPIED) else 0
@@ -141,7 +141,7 @@ class GuestTables:
     def _count_extended(self, table: int, data: bytes, times: int, active: int) -> None:
         """Count the references of an L2 table whose entries have two words (spec: "Extended L2 Entries")."""
         for first, words in stretches(data):
-            for at in range(0, len(words), 2):
+            for at in range(0, len(words) - 1, 2):
                 entry, bitmap = words[at], words[at + 1]
                 where, index = table + ENTRY_SIZE * (first + at), (first + at) // 2
                 if entry:
