@@ -62,8 +62,11 @@ class ExternalMap(ClusterMap):
         # Spec, "Standard Cluster Descriptor": offset 0 with the copied flag is the first cluster of the file.
         return Data(HostOffset(0), copied=True) if entry == COPIED else super()._decode(cluster, entry)
 
-    def _take(self, cluster: int, count: int) -> tuple[HostOffset, int]:
-        return HostOffset(cluster << self._bits), count
+    def allocate(self, cluster: int, count: int) -> tuple[HostOffset, int, bool]:
+        """Make the L2 table ready for clusters in the data file, where each has had its place all along."""
+        self._own_table(cluster >> self._l2_bits)
+        host = HostOffset(cluster << self._bits)
+        return host, count, host >= self._data.end
 
     def give_back(self, host: HostOffset, count: int) -> None:
         """Do nothing: clusters of the data file are not counted."""

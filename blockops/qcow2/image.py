@@ -17,12 +17,12 @@ from blockops.qcow2.durable import DurableFile, UntouchedFile
 from blockops.qcow2.external import DataStage, kinds_of, open_data_file
 from blockops.qcow2.features import DATA_FILE_RAW, refuse_reading, refuse_writing
 from blockops.qcow2.header import DATA_FILE, DIRTY, Header, read_header
-from blockops.qcow2.mapping import Kind
+from blockops.qcow2.mapping import ClusterMap, Kind
 from blockops.qcow2.refcounts import Refcounts
 from blockops.qcow2.repair import repair
 from blockops.qcow2.snapshots import Snapshots, header_of_snapshot
 from blockops.qcow2.table_cache import Stage
-from blockops.qcow2.writing import Backing
+from blockops.qcow2.writing import Backing, Writer, read_padded
 from blockops.units import SECTOR, HostOffset, round_up
 
 _DATA, _UNALLOCATED, _COMPRESSED = Kind.DATA, Kind.UNALLOCATED, Kind.COMPRESSED
@@ -56,7 +56,7 @@ class Qcow2Image:
         self._anchor = Anchor(file, header)
         self._shape = header.geometry
         self._refcounts = Refcounts(file, self._anchor)
-        mapping, writing = kinds_of(header)
+        mapping, writing = kinds_of(header) if header.incompatible else (ClusterMap, Writer)
         self._map = mapping(file, self._data, self._anchor, self._refcounts)
         # The order of a flush; what must be durable before what, the stages know themselves.
         self._stages: tuple[Stage, ...] = (
@@ -70,16 +70,12 @@ class Qcow2Image:
             stage = DataStage(data)
             self._map.l2.depends_on(stage)
             self._stages = (stage, *self._stages)
-        for each in (file, data):
-            if isinstance(each, UntouchedFile):
-                each.before_writing(self._anchor.clear_autoclear)
         self._find = self._map.find
         self._place = self._map.place
-        self._compressed = CompressedClusters(file, header, self._map, self._refcounts)
-        writer = writing(self, self._data, self._map)
-        self._write_new = writer.write_new
-        self._zero_some = writer.zero_some
-        self._reserve = writer.reserve
+        self._compressed_clusters: CompressedClusters | None = None
+        self._writer = writing(self, self._data, self._map)
+        self._write_new = self._writer.write_new
+        self._zero_some = self._writer.zero_some
 
     @classmethod
     def open(
@@ -114,16 +110,28 @@ class Qcow2Image:
             return cls(DurableFile(file), header, writable=writable, backing=backing)
         data = open_data_file(header, file.path, data_file)
         try:
-            return cls(UntouchedFile(file), header, writable=writable, backing=backing, data=data)
+            untouched = UntouchedFile(file)
+            image = cls(untouched, header, writable=writable, backing=backing, data=data)
         except BlockError:
             if data is not None:
                 data.close()
             raise
+        for each in (untouched, data):
+            if each is not None:
+                each.before_writing(image._anchor.clear_autoclear)
+        return image
 
     @property
     def header(self) -> Header:
         """The header in force."""
         return self._anchor.header
+
+    @property
+    def _compressed(self) -> CompressedClusters:
+        if self._compressed_clusters is None:
+            found = CompressedClusters(self._file, self.header, self._map, self._refcounts)
+            self._compressed_clusters = found
+        return self._compressed_clusters
 
     @property
     def snapshots(self) -> Snapshots:
@@ -173,7 +181,7 @@ class Qcow2Image:
             # The last cluster of the file need not be whole; what is missing was never written.
             return data if len(data) == length else data.ljust(length, b"\0")
         if kind is _UNALLOCATED and self.backing is not None:
-            return _read_padded(self.backing, offset, length)
+            return read_padded(self.backing, offset, length)
         if kind is _COMPRESSED:
             return self._compressed.read(offset, length)
         return bytes(length)
@@ -265,7 +273,7 @@ class Qcow2Image:
         Returns where it is, and for how many bytes; after an error it is as if nothing had been asked for.
         """
         self._check_write(offset, length)
-        return self._reserve(offset, length)
+        return self._writer.reserve(offset, length)
 
     # ------------------------------------------------------------------------------- zeroes and discard
 
@@ -305,7 +313,8 @@ class Qcow2Image:
 
     def _free_released(self) -> None:
         # Nothing durable refers to them any more.  Should this fail, they wait for the next flush: a leak.
-        self._compressed.forget()
+        if self._compressed_clusters is not None:
+            self._compressed_clusters.forget()
         try:
             self._refcounts.apply_released()
             self._refcounts.blocks.write_back()
@@ -385,13 +394,3 @@ class Qcow2Image:
         finally:
             if self._data is not self._file:
                 self._data.close()
-
-
-def _read_padded(backing: Backing, offset: int, length: int) -> bytes:
-    """Read from a backing that may be shorter than its overlay (spec: end of "Cluster mapping")."""
-    end = backing.size
-    if offset + length <= end:
-        return backing.read(offset, length)
-    if offset >= end:
-        return bytes(length)
-    return backing.read(offset, end - offset).ljust(length, b"\0")

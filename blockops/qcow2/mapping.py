@@ -207,12 +207,8 @@ class ClusterMap:
         to them yet: `point` or `give_back` must follow.  Raises `HostError` or `ImageError`.
         """
         self._own_table(cluster >> self._l2_bits)
-        host, granted = self._take(cluster, count)
-        return host, granted, host >= self._data.end
-
-    def _take(self, cluster: int, count: int) -> tuple[HostOffset, int]:
-        """Count up to *count* new host clusters for guest clusters from *cluster*."""
-        return self._refcounts.allocate(count)
+        host, granted = self._refcounts.allocate(count)
+        return host, granted, host >= self._file.end
 
     def give_back(self, host: HostOffset, count: int) -> None:
         """Undo an `allocate` that came to nothing; where even that fails, the clusters are leaked."""

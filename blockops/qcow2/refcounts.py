@@ -106,13 +106,14 @@ class Refcounts:
             # Counted by somebody though it is past the end of the file: a leak that we must not share.
             self._next += 1
         self._next = first + run
-        self._no_longer_free(first, run)
+        if self._free:
+            self._no_longer_free(first, run)
         self._put(block, slot, run, 1)
         return first, run
 
     def _no_longer_free(self, first: int, count: int) -> None:
         """Forget that clusters were freed: the end of the image may have been found before them."""
-        if self._free and max(self._free) >= first:
+        if any(cluster >= first for cluster in self._free):
             self._free = [cluster for cluster in self._free if not first <= cluster < first + count]
             heapq.heapify(self._free)
 

@@ -29,6 +29,16 @@ class Backing(Protocol):
         """Return exactly *length* bytes from *offset*, a range within its size."""
 
 
+def read_padded(backing: Backing, offset: int, length: int) -> bytes:
+    """Read from a backing that may be shorter than its overlay (spec: end of "Cluster mapping")."""
+    end = backing.size
+    if offset + length <= end:
+        return backing.read(offset, length)
+    if offset >= end:
+        return bytes(length)
+    return backing.read(offset, end - offset).ljust(length, b"\0")
+
+
 class Disk(Protocol):
     """What a writer sees of the image that it writes for."""
 
