@@ -125,6 +125,9 @@ class ClusterMap:
         return None if pointer == 0 else self._load(cluster >> self._l2_bits, pointer)
 
     def _load(self, l1_index: int, pointer: int) -> "array[int] | None":
+        shared = self._tables.get(pointer)
+        if shared is not None:
+            return shared.entries
         try:
             table = decode_l1(pointer, self._shape)
         except BadEntry as bad:
@@ -153,6 +156,10 @@ class ClusterMap:
 
     def _find_other(self, cluster: int, entries: "array[int]", inside: int, length: int) -> Run:
         index = cluster & self._l2_mask
+        if entries[index] & self._beside_offset == 0 != entries[index]:
+            # Plain data that an internal snapshot has, too.
+            host = HostOffset(entries[index] + inside)
+            return _DATA, host, self._data_run(entries, index, inside, length)
         last = min(index + ((inside + length - 1) >> self._bits), self._l2_mask)
         kind, host = self._meaning(cluster, entries[index])
         if kind is _COMPRESSED:
