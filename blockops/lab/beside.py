@@ -9,6 +9,7 @@ from blockops.lab.faults.power import LYING, POWER, PowerLoss
 from blockops.lab.judging import Judged
 from blockops.lab.parts import Scope, Setting, Survey
 from blockops.lab.power.cuts import judge_cuts
+from blockops.lab.power.cutting import Tally as States
 from blockops.lab.power.cutting import models_of, states_of
 from blockops.lab.results import PowerCuts
 from blockops.lab.settings import Roster
@@ -20,7 +21,14 @@ def survey_power(roster: Roster, setting: Setting, scope: Scope) -> Survey:
     """Find the distinct power cuts of a setting and, where they are sampled, draw some."""
     group = _group(scope)
     found, faults = states_of(case_of(roster, setting), group)
-    cuts = PowerCuts(
+    choice: dict[int, Fault] = dict(enumerate(faults))
+    lots = {} if scope.sample is None else draw(setting, choice, scope, scope.sample)
+    return Survey({group: len(faults)}, {}, found.points, len(faults), 0, lots, power_cuts(found))
+
+
+def power_cuts(found: States) -> PowerCuts:
+    """Return what a report has of the numbers of states."""
+    return PowerCuts(
         found.points,
         found.raw,
         found.distinct,
@@ -29,9 +37,6 @@ def survey_power(roster: Roster, setting: Setting, scope: Scope) -> Survey:
         found.skipped,
         found.truncated,
     )
-    choice: dict[int, Fault] = dict(enumerate(faults))
-    lots = {} if scope.sample is None else draw(setting, choice, scope, scope.sample)
-    return Survey({group: len(faults)}, {}, found.points, len(faults), 0, lots, cuts)
 
 
 def judge_power(roster: Roster, setting: Setting, scope: Scope) -> Tally:

@@ -6,6 +6,7 @@ from blockops.lab.beside import judge_power, survey_power
 from blockops.lab.ordering import judge_crossed, judge_orders, judge_orders_from, survey_orders
 from blockops.lab.parts import Depth, First, Part, Survey
 from blockops.lab.sampling import Lots
+from blockops.lab.second_cuts import judge_all_second_cuts, survey_second_cuts
 from blockops.lab.settings import Roster
 from blockops.lab.tally import Tally
 from blockops.lab.work import find_pairs, judge_all_pairs, judge_drawn, judge_slice, survey
@@ -31,8 +32,14 @@ _SURVEYS = {
     Depth.CROSSED: survey_orders,
     Depth.POWER: survey_power,
     Depth.LYING: survey_power,
+    Depth.AGAIN: survey_second_cuts,
 }
-_WHOLE = {Depth.ORDERS: judge_orders, Depth.POWER: judge_power, Depth.LYING: judge_power}
+_WHOLE = {
+    Depth.ORDERS: judge_orders,
+    Depth.POWER: judge_power,
+    Depth.LYING: judge_power,
+    Depth.AGAIN: judge_all_second_cuts,
+}
 _MET_LATER = (Depth.PAIRS, Depth.CROSSED)
 """What is found only when others are judged, unless the survey has listed it."""
 

@@ -33,6 +33,7 @@ class Depth(enum.Enum):
     CROSSED = "orders in which one task takes one step out of turn, each crossed with a fault"
     POWER = "power cuts"
     LYING = "power cuts where the storage had lied about every flush"
+    AGAIN = "second power cuts, of the recovery from a first"
 
     @property
     def besides(self) -> str:
@@ -42,10 +43,10 @@ class Depth(enum.Enum):
     @property
     def alone(self) -> bool:
         """Whether its parts are surveyed each by itself, not with the setting's single faults."""
-        return self in (Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING)
+        return self in (Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING, Depth.AGAIN)
 
 
-_BESIDES = (Depth.PAIRS, Depth.VARIANTS, Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING)
+_BESIDES = (Depth.PAIRS, Depth.VARIANTS, Depth.ORDERS, Depth.CROSSED, Depth.POWER, Depth.LYING, Depth.AGAIN)
 
 
 @attrs.frozen

@@ -117,6 +117,9 @@ def _orders_and_cuts(settings: Settings, contestant: Contestant, setting: Settin
         if policy.power is None or (setting.use_case == TOGETHER and _is_at_an_end(contestant)):
             cuts = attrs.evolve(scope, groups=frozenset({POWER}), sample=at_most(policy, Depth.POWER))
             yield Part(setting, contestant, Depth.POWER, cuts)
+    cut = settings.groups is None or POWER in settings.groups
+    if cut and setting.use_case in policy.again and setting.world == World(devices=EXHAUSTIVE):
+        yield Part(setting, contestant, Depth.AGAIN, attrs.evolve(scope, groups=frozenset({POWER})))
     for depth, group in _CUTS.items():
         if group in (settings.groups or ()):
             yield Part(setting, contestant, depth, attrs.evolve(scope, groups=frozenset({group})))

@@ -11,7 +11,7 @@ A sample is shared among the settings that it is for: each gets an equal number,
 do not need goes to the larger ones.  The default run is meant to end in five minutes on two cores.  Where
 little is asked for, no setting gets more than its *most*.  `--full` samples nothing.
 
-Three further sorts of cases are tried with two devices alone:
+Four further sorts of cases are tried with two devices alone:
 
     orders        of the group snapshot all with one departure and no fault; `--full`: of every use case, and
                   with two departures of those that copy no disk
@@ -21,6 +21,7 @@ Three further sorts of cases are tried with two devices alone:
     power cuts    of the group snapshot a sample of the distinct states, of the hardened contestants under
                   careful managers and of those as posted under naive ones; `--full`: all states, of every
                   use case and contestant
+    second cuts   `--full`: of the group snapshot every power cut of the recovery from every power cut
 
 Before states are sampled all are found: five seconds of a core for those contestants together, most of it
 for those as posted, where little is flushed.  The orders take about half a second a contestant.
@@ -52,6 +53,7 @@ class Policy:
     of devices; *worlds*: in the further worlds.  *variants*: with two devices; None: they are judged with
     what they vary.  *pairs*: of host faults, with two devices and, where it is None, with all others.
     *power*: power cuts, of the hardened and careful and the posted and naive; None: all of everybody.
+    *again*: the use cases of which the recovery from every power cut is cut, too.
     *orders*: the use cases whose orders are searched through, None for every one; *deeper*: those of them in
     which two tasks may depart, or one twice.  *crossing*: those whose orders of one departure are crossed
     with faults, *hosts*: those of them in which host operations fail, too; *crossed*: cases of these.
@@ -65,6 +67,7 @@ class Policy:
     variants: int | None = None
     pairs: int | None = None
     power: int | None = None
+    again: tuple[str, ...] = ()
     orders: tuple[str, ...] | None = None
     deeper: tuple[str, ...] = _FEW_STEPS
     crossing: tuple[str, ...] = _FEW_STEPS
@@ -87,7 +90,7 @@ DEFAULT = Policy(
     crossed=600,
     inner=False,
 )
-FULL = Policy()
+FULL = Policy(again=(TOGETHER,))
 
 
 def shares(total: int, most: int, sizes: Sequence[int]) -> list[int]:

@@ -12,7 +12,14 @@ from blockops.lab.results import Coverage, Orders, PowerCuts
 from blockops.report.case import place_of
 from blockops.report.tally import counted
 
-LYING = "lying"
+_SORTS = ("power", "lying", "again")
+"""The sorts of power cuts, each counted apart."""
+
+_MODELS = {
+    "power": "P0 to P6; P7, lying storage, is apart",
+    "lying": "P7, storage that had lied about every flush",
+    "again": "P0 to P6 for both",
+}
 
 _OF_OPERATIONS = frozenset(kind.value for kind in Kind)
 
@@ -23,14 +30,12 @@ def extents(entries: Sequence[Coverage]) -> Iterator[str]:
     crossed = [entry for entry in entries if entry.crossed is not None]
     if crossed:
         yield _of_crossed(crossed)
-    for lying in (False, True):
-        cut = [entry for entry in entries if entry.power is not None and _lied(entry) is lying]
+    for sort in _SORTS:
+        cut = [
+            entry for entry in entries if entry.power is not None and place_of(entry.use_case).faults == sort
+        ]
         if cut:
-            yield _of_power_cuts(cut, lying)
-
-
-def _lied(entry: Coverage) -> bool:
-    return place_of(entry.use_case).faults == LYING
+            yield _of_power_cuts(cut, sort)
 
 
 def _of_all_orders(entries: Sequence[Coverage]) -> Iterator[str]:
@@ -82,12 +87,10 @@ def _sorts(entries: Sequence[Coverage]) -> Iterator[str]:
     yield from (f"{judged:,} of {of:,} {noun}" for noun, (judged, of) in found.items())
 
 
-def _of_power_cuts(entries: Sequence[Coverage], lying: bool) -> str:
+def _of_power_cuts(entries: Sequence[Coverage], sort: str) -> str:
     found = _added(entry.power for entry in entries if entry.power is not None)
     judged = sum(entry.cases for entry in entries)
-    models = (
-        "P7, storage that had lied about every flush" if lying else "P0 to P6; P7, lying storage, is apart"
-    )
+    what = "second power cuts, of recoveries from a first," if sort == "again" else "power cuts"
     cap = (
         f" (truncated at {counted(found.truncated, 'instant')}; of more than {MANY} unsynced changes of a "
         "file not all subsets are listed, and those are in no number here)"
@@ -95,10 +98,10 @@ def _of_power_cuts(entries: Sequence[Coverage], lying: bool) -> str:
         else ""
     )
     return (
-        f"power cuts at {counted(found.instants, 'instant')}: {counted(found.raw, 'state')} by the "
-        f"persistence models ({models}), of which {found.distinct:,} are distinct, {found.remembered:,} "
-        f"equal an earlier one with equal promises, {found.equal:,} equal another at the same instant and "
-        f"{found.left_out:,} were left out{cap}; {judged:,} of the distinct ones judged"
+        f"{what} at {counted(found.instants, 'instant')}: {counted(found.raw, 'state')} by the "
+        f"persistence models ({_MODELS[sort]}), of which {found.distinct:,} are distinct, "
+        f"{found.remembered:,} equal an earlier one with equal promises, {found.equal:,} equal another at "
+        f"the same instant and {found.left_out:,} were left out{cap}; {judged:,} of the distinct ones judged"
     )
 
 

@@ -34,6 +34,8 @@ _CUTS = "power cuts, each with a state that no earlier one left with equal promi
 
 _LYING = "the same where the storage had lied about every flush (P7)"
 
+_AGAIN = "second power cuts, of the recovery from a first, each with a state new for its promises"
+
 CROSSED = "crossed"
 
 _NOUNS = {"pairs": _PAIRS, "variants": _VARIANTS, CROSSED: _CROSSED, "power": _CUTS, "lying": _LYING}
@@ -224,7 +226,7 @@ def _judged_by_group(entries: Iterable[Coverage]) -> dict[str, Share]:
 def _shares(entries: Sequence[Coverage]) -> Iterable[Share]:
     """Add the groups up to what people count: those of a family that has a noun to one number."""
     nouns = {group: family.noun for family in FAMILIES for group in family.groups if family.noun}
-    nouns |= {PAIR: _PAIRS, "order": _ORDERS, "power": _CUTS, "lying": _LYING}
+    nouns |= {PAIR: _PAIRS, "order": _ORDERS, "power": _CUTS, "lying": _LYING, "power-again": _AGAIN}
     crossed = [entry for entry in entries if entry.crossed is not None]
     found: dict[str, Share] = {}
     for group, share in _judged_by_group(entry for entry in entries if entry.crossed is None).items():

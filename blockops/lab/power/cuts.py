@@ -18,7 +18,7 @@ from blockops.lab.gathering import gather
 from blockops.lab.hosts import Clock
 from blockops.lab.judging import Judged
 from blockops.lab.laws import judge
-from blockops.lab.power.cutting import Tally, new_states, run_and_look
+from blockops.lab.power.cutting import Tally, new_states, promises_of, run_and_look
 from blockops.lab.power.journal import Journal
 from blockops.lab.power.models import LEGAL, Model
 from blockops.lab.power.surviving import State, survivors
@@ -48,24 +48,54 @@ def judge_cuts(setting: Case, models: Iterable[Model], take: Callable[[Judged, P
 def recovery_cases(
     setting: Case, models: Iterable[Model] = LEGAL, again: Iterable[Model] = LEGAL
 ) -> tuple[Tally, list[Judged]]:
-    """Judge every power cut of every recovery from a power cut of a setting; states after both once.
+    """Judge every power cut of every recovery from a power cut of a setting; states after both once."""
+    found = list[Judged]()
+    return judge_second_cuts(setting, lambda judged, fault: found.append(judged), models, again), found
 
-    A recovery that begins on the same files makes the same operations, so only the first of each is cut.
-    """
-    tally, found, known, begun = Tally(), list[Judged](), set[Hashable](), set[Hashable]()
+
+def judge_second_cuts(
+    setting: Case,
+    take: Callable[[Judged, PowerLoss], None],
+    models: Iterable[Model] = LEGAL,
+    again: Iterable[Model] = LEGAL,
+) -> Tally:
+    """Let *take* have every distinct second power cut, judged, and say how many there were."""
     remembered: Aftermaths = {}
 
-    def look(execution: Execution, number: int) -> None:
-        for state in new_states(execution, tuple(models), Tally(), begun):
-            for fallen in _recoveries(fork(execution, number, state), tuple(again), tally, known):
-                found.append(_judged(fallen, remembered))
+    def look(fallen: Execution) -> None:
+        fault = fallen.case.fault
+        assert isinstance(fault, PowerLoss)
+        take(_judged(fallen, remembered), fault)
 
-    run_and_look(setting, look, lying=False)
-    return tally, found
+    return meet_second_cuts(setting, look, models, again)
+
+
+def meet_second_cuts(
+    setting: Case,
+    look: Callable[[Execution], None],
+    models: Iterable[Model] = LEGAL,
+    again: Iterable[Model] = LEGAL,
+) -> Tally:
+    """Let *look* see what every distinct second power cut leaves, and say how many there were.
+
+    The first one leaves any state of *models*; the recovery from each is cut at each of its operations, and
+    leaves any of *again*.  Equal files with equal promises are seen once, whichever first cut led there.
+    """
+    tally, known, begun = Tally(), set[Hashable](), set[Hashable]()
+
+    def recover(execution: Execution, number: int) -> None:
+        for state in new_states(execution, tuple(models), Tally(), begun):
+            promises = promises_of(execution)
+            fallen = fork(execution, number, state)
+            for twin in _recoveries(fallen, tuple(again), promises, tally, known):
+                look(twin)
+
+    run_and_look(setting, recover, lying=False)
+    return tally
 
 
 def _recoveries(
-    fallen: Execution, models: tuple[Model, ...], tally: Tally, known: set[Hashable]
+    fallen: Execution, models: tuple[Model, ...], promises: Hashable, tally: Tally, known: set[Hashable]
 ) -> list[Execution]:
     """Return a fork for each new state that is left where power is lost while *fallen* recovers."""
     clock, disk, journal = fallen.clock, fallen.disk, Journal()
@@ -76,15 +106,8 @@ def _recoveries(
     def look(operation: HostOperation) -> None:
         there = survivors(fallen.disk, journal, models)
         tally.count(there)
-        evidence = fallen.evidence
-        promises = evidence.tops, evidence.history.durable, len(evidence.exchanges), evidence.ending
-        for key, state in there.states.items():
-            if (key, promises) in known:
-                tally.remembered += 1
-                continue
-            known.add((key, promises))
-            tally.distinct += 1
-            found.append(_again(fallen, state, operation.number))
+        new = tally.new(there, promises, known)
+        found.extend(_again(fallen, state, operation.number) for state in new)
 
     clock.about_to = look
     with contextlib.suppress(BlockError):

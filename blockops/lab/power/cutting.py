@@ -48,6 +48,16 @@ class Tally:
         self.skipped += found.skipped
         self.truncated += found.truncated
 
+    def new(self, found: Survivors, promises: Hashable, known: set[Hashable]) -> Iterator[State]:
+        """Yield those of one instant's states that are not *known* with these *promises*; add them to it."""
+        for key, state in found.states.items():
+            if (key, promises) in known:
+                self.remembered += 1
+            else:
+                known.add((key, promises))
+                self.distinct += 1
+                yield state
+
 
 @attrs.define(eq=False)
 class Forking(Fault):
@@ -113,20 +123,14 @@ def new_states(
     assert journal is not None
     found = survivors(execution.disk, journal, models)
     tally.count(found)
-    promises = _promises(execution, journal)
-    for key, state in found.states.items():
-        if (key, promises) in known:
-            tally.remembered += 1
-        else:
-            known.add((key, promises))
-            tally.distinct += 1
-            yield state
+    yield from tally.new(found, promises_of(execution), known)
 
 
-def _promises(execution: Execution, journal: Journal) -> Hashable:
+def promises_of(execution: Execution) -> Hashable:
     """Return all but the files that a power cut now leaves behind."""
-    evidence, hypervisor = execution.evidence, execution.hypervisor
+    evidence, hypervisor, journal = execution.evidence, execution.hypervisor, execution.clock.journal
     assert hypervisor is not None
+    assert journal is not None
     history = evidence.history
     return (
         len(history.writes),

@@ -1,10 +1,12 @@
 """The whole host loses its power: what the laws say, by a case's id and beside one run."""
 
+from functools import partial
+
 import attrs
 import pytest
 
 from blockops.errors import InvalidRequest
-from blockops.lab import aftermath, gathering
+from blockops.lab import aftermath, gathering, second_cuts
 from blockops.lab.aftermath import Aftermath, Aftermaths, remembered_aftermath
 from blockops.lab.cache import Cache
 from blockops.lab.execution import Execution
@@ -12,11 +14,15 @@ from blockops.lab.exploring import record, space
 from blockops.lab.faults import parse_fault
 from blockops.lab.faults.power import PowerLoss
 from blockops.lab.judging import judged
-from blockops.lab.power.cuts import power_cases, recovery_cases
+from blockops.lab.parts import Depth, Scope, Setting
+from blockops.lab.plan import parts_of
+from blockops.lab.power.cuts import judge_second_cuts, meet_second_cuts, power_cases, recovery_cases
 from blockops.lab.power.models import LEGAL, Model
 from blockops.lab.replay import replay
 from blockops.lab.results import Verdict
+from blockops.lab.settings import Settings
 from blockops.lab.world import World
+from proposals.catalogue import contestants
 from tests.lab.cases import CONTESTANTS, case, seen, setting, verdicts, violated
 
 HARDENED = "group-snapshot.hardened.careful"
@@ -193,3 +199,44 @@ def test_recovery_survives_a_power_cut_of_its_own(design: str) -> None:
 def test_a_power_cut_that_the_run_has_not_is_refused(fault: str) -> None:
     with pytest.raises(InvalidRequest, match="strikes nothing"):
         replay(f"{HARDENED}/group-snapshot-2/{fault}", tuple(CONTESTANTS.values()), {})
+
+
+# ---------------------------------------------------------------------------- second cuts, in a comparison
+
+
+def test_a_run_of_everything_cuts_every_recovery_of_the_group_snapshot_again() -> None:
+    whole = parts_of(Settings(complete=True), tuple(CONTESTANTS.values()))
+    again = {str(part) for part in whole if part.depth is Depth.AGAIN}
+    assert again == {f"{name}/group-snapshot-2 again" for name in CONTESTANTS}
+    assert not [one for one in parts_of(Settings(), tuple(CONTESTANTS.values())) if one.depth is Depth.AGAIN]
+    asked = parts_of(Settings(complete=True, faults=("eio",)), tuple(CONTESTANTS.values()))
+    assert not [one for one in asked if one.depth is Depth.AGAIN]
+
+
+def test_second_cuts_are_counted_as_many_as_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = partial(meet_second_cuts, models=(Model.ISSUED,), again=FEW)
+    monkeypatch.setattr(second_cuts, "meet_second_cuts", few)
+    monkeypatch.setattr(
+        second_cuts, "judge_second_cuts", partial(judge_second_cuts, models=(Model.ISSUED,), again=FEW)
+    )
+    place, scope = Setting(HARDENED, "group-snapshot", World()), Scope(frozenset({"power"}), True, 7)
+    survey = second_cuts.survey_second_cuts(contestants, place, scope)
+    tally = second_cuts.judge_all_second_cuts(contestants, place, scope)
+    assert survey.groups == tally.groups == {second_cuts.AGAIN: tally.cases}
+    cuts = survey.power
+    assert cuts is not None
+    assert cuts.raw == cuts.distinct + cuts.remembered + cuts.equal + cuts.left_out
+    assert cuts.distinct == tally.cases > 20
+
+
+def test_what_was_promised_before_the_first_cut_tells_second_cuts_apart() -> None:
+    """Equal files after the second cut are judged once for each promise that the first cut found."""
+    seen = set[tuple[object, ...]]()
+
+    def look(fallen: Execution) -> None:
+        answers = tuple(one.answer is not None for one in fallen.evidence.exchanges)
+        key = fallen.disk.digest(), fallen.evidence.tops, answers, fallen.evidence.history.durable
+        seen.add(key)
+
+    tally = meet_second_cuts(setting(HARDENED, "group-snapshot", World()), look, (Model.ISSUED,), FEW)
+    assert len({key[0] for key in seen}) < len(seen) <= tally.distinct
