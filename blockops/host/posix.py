@@ -16,6 +16,7 @@ import attrs
 from blockops.errors import Effect, HostError
 from blockops.host.api import LockMode
 from blockops.host.names import absolute
+from blockops.host.qemu_locks import hold_as_qemu
 
 _REFUSALS = frozenset(
     {
@@ -162,6 +163,16 @@ class PosixFile:
             except OSError:
                 self._held, failure.effect = None, Effect.UNKNOWN
         return failure
+
+    def lock_as_qemu(self) -> None:
+        """Take the locks that QEMU's own processes respect, until `close`; not part of the seam.
+
+        EAGAIN where one of them forbids it: it writes to the file, or it shares it with nobody.
+        """
+        try:
+            hold_as_qemu(self._descriptor, writable=self.writable)
+        except _FAILURES as error:
+            raise self._failure("lock", error) from error
 
     def close(self) -> None:
         """Close the descriptor, which releases its lock."""

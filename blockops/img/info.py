@@ -110,6 +110,7 @@ def info(
     try:
         if not force_share:
             file.lock(LockMode.SHARED)
+            file.lock_as_qemu()
         if (known_format(format) if format is not None else probe(file)) == "raw":
             return ImageInfo(filename, "raw", round_up(file.size(), SECTOR), file.allocated())
         return _qcow2_info(file, filename)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from blockops.errors import HostError
 from blockops.graph.formats import Opening, backing_of, open_node
 from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import Image, ImageNode
@@ -68,6 +69,7 @@ class _Remembering:
 
     _folder: PosixFolder
     _durable: bool
+    _lock: bool
     files: dict[str, PosixFile] = attrs.field(factory=dict)
 
     @property
@@ -79,6 +81,8 @@ class _Remembering:
 
     def open(self, name: str, *, writable: bool) -> HostFile:
         file = self._folder.open(name, writable=writable)
+        if self._lock:
+            _lock(file)
         self.files[file.path] = file
         return file if self._durable else Unsynced(file)
 
@@ -101,6 +105,14 @@ class _Remembering:
         self._folder.sync(name)
 
 
+def _lock(file: PosixFile) -> None:
+    try:
+        file.lock_as_qemu()
+    except HostError:
+        file.close()
+        raise
+
+
 @contextlib.contextmanager
 def open_chain(
     folder: PosixFolder,
@@ -118,7 +130,7 @@ def open_chain(
     written is flushed where the block ends well, to the disk where *durable*.  Raises `HostError`,
     `ImageError`, `UnsupportedFeature`, `InvalidBlockFormat`.
     """
-    remembering = _Remembering(folder, durable)
+    remembering = _Remembering(folder, durable, lock=not force_share)
     how = Opening(writable=writable, backing=backing, lock=not force_share, share=False)
     node = open_node(Graph(), remembering, filename, format, how)
     nodes = [below.source for below in reading_path(node)]

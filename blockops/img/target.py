@@ -71,6 +71,7 @@ def held(folder: PosixFolder, name: str) -> Iterator[PosixFile]:
     file = folder.open(name, writable=True)
     try:
         file.lock(LockMode.EXCLUSIVE)
+        file.lock_as_qemu()
         yield file
     finally:
         file.close()
