@@ -61,6 +61,7 @@ class Figures:
 
     cases: list[Rate]
     power: list[Power]
+    second: Power
     plain: Rate
     lawful: Rate
     devices: list[OfDevices]
@@ -90,7 +91,7 @@ bench_commands.add_command(images_command)
     type=click.FloatRange(0, 3600, min_open=True),
     default=3.0,
     show_default=True,
-    help="What each measurement may take; there are thirteen.",
+    help="What each measurement may take; there are fourteen.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def lab_command(names: Sequence[str], seconds: float, as_json: bool) -> None:
@@ -109,7 +110,7 @@ def lab_command(names: Sequence[str], seconds: float, as_json: bool) -> None:
 def broken_in(figures: Figures) -> list[str]:
     """Return what the cases broke in our own core."""
     rates = [*figures.cases, figures.plain, figures.lawful, *(one.rate for one in figures.devices)]
-    cuts = [sentence for one in figures.power for sentence in one.broken]
+    cuts = [sentence for one in (*figures.power, figures.second) for sentence in one.broken]
     return [*(sentence for rate in rates for sentence in rate.broken), *cuts]
 
 
@@ -127,12 +128,16 @@ def measure(asked: Sequence[Contestant], seconds: float, tell: Callable[[str], N
         cases.append(speed.judged_cases(setting, each))
         tell(f"power cuts of {setting.contestant.id}")
         power.append(speed.power_cuts(setting, each))
+    tell("second power cuts")
+    second = speed.second_cuts(typical, seconds)
     tell("with and without laws")
     executed, lawful = speed.executed(typical, seconds)
     devices, line = speed.by_devices(typical.contestant, seconds, tell)
     tell("others")
     others = [peers.python_calls(seconds), peers.qemu(seconds), peers.qemu_img(seconds)]
-    return Figures(cases, power, executed, lawful, devices, line, [one for one in others if one is not None])
+    return Figures(
+        cases, power, second, executed, lawful, devices, line, [one for one in others if one is not None]
+    )
 
 
 def sum_of_cases(rates: Sequence[Rate]) -> Rate:
@@ -167,6 +172,12 @@ def plain(figures: Figures) -> dict[str, Any]:
             }
             for one in (*figures.power, power)
         ],
+        "second_power_cuts": {
+            "name": figures.second.name,
+            "distinct": figures.second.distinct,
+            "seconds": figures.second.seconds,
+            "per_second": figures.second.per_second,
+        },
         "devices": [
             {"devices": one.devices, "cases": one.rate.run, "milliseconds": one.milliseconds}
             for one in figures.devices
@@ -207,6 +218,10 @@ def draw(console: Console, figures: Figures) -> None:
         table.add_row(rate.name, judged, run, f"{cuts.per_second:,.0f}", f"{cuts.equal:,}")
     console.print(table)
     console.print("cases: with those that equal one that was run; power cuts: distinct ones, not the equal.")
+    console.print(
+        f"Power cuts of the recoveries from those of {figures.second.name}: "
+        f"{figures.second.per_second:,.0f} distinct ones."
+    )
     table = _table("devices", "ms a case", "on the line")
     for one in figures.devices:
         on_line = figures.line.start + figures.line.each * one.devices

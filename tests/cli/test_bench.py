@@ -32,6 +32,12 @@ def test_json_has_every_measurement(figures: dict[str, Any]) -> None:
     ]
 
 
+def test_second_power_cuts_are_measured_by_themselves(figures: dict[str, Any]) -> None:
+    one = figures["second_power_cuts"]
+    assert (one["name"], one["distinct"] > 0) == ("group-snapshot.hardened.careful", True)
+    assert one["per_second"] * one["seconds"] == pytest.approx(one["distinct"])
+
+
 def test_every_rate_is_its_count_by_its_seconds(figures: dict[str, Any]) -> None:
     for one in (*figures["cases"], *figures["beside"]):
         assert one["run"] > 0

@@ -5,6 +5,7 @@ listing its faults) is not measured.  Cases are taken in slices, as the workers 
 and the slices in an order drawn with a fixed seed, so that a small budget sees all sorts of faults.
 """
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +19,10 @@ from blockops.lab.execution import Execution
 from blockops.lab.exploring import Space, record_once, space
 from blockops.lab.faults.fault import Fault
 from blockops.lab.faults.pace import NoFault
+from blockops.lab.faults.power import PowerLoss
 from blockops.lab.interleaving.ordered import execution_of
-from blockops.lab.judging import Judging, judged
-from blockops.lab.power.cuts import judged_after
+from blockops.lab.judging import Judged, Judging, judged
+from blockops.lab.power.cuts import judge_second_cuts, judged_after
 from blockops.lab.power.cutting import Tally, new_states, run_and_look
 from blockops.lab.power.models import LEGAL
 from blockops.lab.world import World
@@ -109,6 +111,26 @@ def power_cuts(setting: Case, seconds: float) -> Power:
 
     run_and_look(setting, look, lying=False)
     power.equal, power.recovered = tally.remembered, len(remembered)
+    return power
+
+
+class _TimeIsUp(Exception):
+    """Nothing more is to be judged."""
+
+
+def second_cuts(setting: Case, seconds: float) -> Power:
+    """Judge distinct power cuts of recoveries from power cuts of *setting*; the way there counts, too."""
+    power, watch = Power(setting.contestant.id), Stopwatch(seconds)
+
+    def take(judged: Judged, fault: PowerLoss) -> None:
+        power.broken += judged.broken
+        power.distinct += 1
+        power.seconds = watch.seconds
+        if watch.due:
+            raise _TimeIsUp
+
+    with contextlib.suppress(_TimeIsUp):
+        judge_second_cuts(setting, take)
     return power
 
 
