@@ -36,10 +36,11 @@ def row_of(bug: Bug, found: str) -> Row:
 
 def without_numbers(case: str) -> str:
     """Return a case's id without what every change of the code moves: numbers of operations and steps."""
-    contestant, setting, fault = case.split("/")
+    contestant, setting, fault, *order = case.split("/")
     kind, at, _ = fault.partition("@")
     short = re.sub(r"(power-P\d).*", r"\1", kind)
-    return "/".join([contestant, setting.partition("~")[0], f"{short}{at}{'n' if at else ''}"])
+    turns = [re.sub(r"@\d+", "@n", departures) for departures in order]
+    return "/".join([contestant, setting.partition("~")[0], f"{short}{at}{'n' if at else ''}", *turns])
 
 
 def computed(rows: Sequence[Row]) -> str:

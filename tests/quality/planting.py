@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator
 import attrs
 import pytest
 
+from blockops.lab.case import Case, under
+from blockops.lab.crossing import crossed_faults
+from blockops.lab.exploring import record_once, space_of
 from blockops.lab.faults import parse_fault
-from blockops.lab.judging import Judged
+from blockops.lab.faults.pace import NoFault
+from blockops.lab.interleaving.judged import orders_of
+from blockops.lab.judging import Judged, Judging
 from blockops.lab.power.cuts import power_cases, recovery_cases
 from blockops.lab.power.models import Model
 from blockops.lab.world import World
@@ -28,6 +33,8 @@ class Where:
     """A setting, and what is tried in it: these groups of faults (None: all), or else one of the rest.
 
     *models*: every power cut by these models; *again*: and during every recovery one more by these.
+    *orders*: all orders with at most so many departures more than the order *under* (empty: the scheduler's
+    own); where that is 0, the faults of *groups* under that order.
     """
 
     contestant: str
@@ -36,6 +43,8 @@ class Where:
     world: World | None = None
     models: tuple[Model, ...] = ()
     again: tuple[Model, ...] = ()
+    under: str = ""
+    orders: int = 0
 
     @property
     def devices(self) -> World:
@@ -49,8 +58,19 @@ class Where:
             yield from recovery_cases(start, self.models, self.again)[1]
         elif self.models:
             yield from power_cases(start, self.models)[1]
+        elif self.orders or self.under:
+            yield from self._ordered(under(start, f"{start.fault}/{self.under}"))
         else:
             yield from explore(start, self.groups, BUDGET)
+
+    def _ordered(self, start: Case) -> Iterator[Judged]:
+        if self.orders:
+            yield from (ran.outcome for ran in orders_of(start, self.orders).orders())
+            return
+        recording = record_once(start)
+        faults = tuple(one for one in crossed_faults(start, recording) if one.group in (self.groups or ()))
+        judging = Judging(start, space_of(recording, faults))
+        yield from map(judging.judge, faults)
 
 
 @attrs.frozen
@@ -91,5 +111,9 @@ def found_with(bug: Bug) -> str | None:
 
 
 def group_of(case: str) -> str:
-    """Return the group of the fault of a case."""
-    return parse_fault(case.split("/")[2]).group
+    """Return the group of the fault of a case, and whether somebody stepped out of turn."""
+    fault, *order = case.split("/")[2:]
+    group = parse_fault(fault).group
+    if not order:
+        return group
+    return "order" if group == NoFault.group else f"order × {group}"

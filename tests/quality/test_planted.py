@@ -2,7 +2,9 @@
 
 import pytest
 
+from blockops.lab.exploring import record_once, space
 from blockops.lab.faults import GROUPS
+from blockops.lab.judging import Judging
 from blockops.lab.laws import LAWS
 from blockops.lab.results import Verdict
 from blockops.lab.world import World
@@ -16,6 +18,7 @@ from tests.quality.bugs_guest import BUGS as BELOW_THE_GUEST
 from tests.quality.bugs_host import BUGS as IN_WHAT_FOLLOWS
 from tests.quality.bugs_jobs import BUGS as IN_JOBS
 from tests.quality.bugs_membership import BUGS as OF_MEMBERSHIP
+from tests.quality.bugs_orders import BUGS as UNDER_ORDERS
 from tests.quality.bugs_power import BUGS as UNDER_POWER_CUTS
 from tests.quality.bugs_surroundings import BUGS as IN_WHAT_IS_FOUND
 from tests.quality.paper import PAGE, computed, row_of, rows_in
@@ -31,6 +34,7 @@ BUGS = (
     *ON_THE_CHANNEL,
     *UNDER_POWER_CUTS,
     *IN_WHAT_IS_FOUND,
+    *UNDER_ORDERS,
 )
 
 
@@ -46,6 +50,22 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     found = found_with(bug)
     assert found is not None, f"the lab does not see it ({bug.source})"
     assert row_of(bug, found) in rows_in(PAGE.read_text(encoding="utf-8")), "python -m tests.quality.paper"
+
+
+@pytest.mark.parametrize("bug", UNDER_ORDERS, ids=lambda bug: bug.name)
+def test_no_single_fault_in_the_schedulers_own_order_shows_what_another_order_does(
+    bug: Bug, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = setting(bug.where.contestant, bug.where.use_case, bug.where.devices)
+    found = space(start, record_once(start), None, complete=True)
+
+    def broken() -> set[str]:
+        judging = Judging(start, found)
+        return {str(fault) for fault in found.faults if bug.law in violated(judging.judge(fault))}
+
+    before = broken()
+    bug.plant(monkeypatch)
+    assert broken() <= before
 
 
 def test_the_planted_bugs_have_names_of_their_own() -> None:
