@@ -21,6 +21,7 @@ from blockops.lab.faults import channel, host, management, process
 from blockops.lab.faults.fault import Family, Fault, HostOperation, Recording
 from blockops.lab.faults.kinds import APPLIED_TO, MUTATING, Kind, kinds_that_apply
 from blockops.lab.sampling import Lots, lot
+from blockops.units import SECTOR
 
 _FAMILIES = (host.FAMILY, process.FAMILY, channel.FAMILY, management.FAMILY)
 
@@ -44,11 +45,14 @@ def _listed(family: Family, case: Case, recording: Recording) -> Iterator[Fault]
 def numbers_of(recording: Recording, *, hosts: bool = True) -> Counter[str]:
     """Count by group what `crossed_faults` lists, without listing it."""
     found: Counter[str] = Counter()
-    for operation in recording.operations:
+    # Of some hundred operations most are alike in what can strike them.
+    alike = Counter((one.actor, one.operation, one.length >= 2 * SECTOR) for one in recording.operations)
+    for (actor, operation, is_long), number in alike.items():
+        one = HostOperation(0, actor, operation, "", length=2 * SECTOR if is_long else 0)
         if hosts:
-            found.update(kind.value for kind in kinds_that_apply(operation))
-            found[Kind.EIO.value] += operation.operation in APPLIED_TO
-        found["kill"] += _can_die_at(operation)
+            found.update({kind.value: number for kind in kinds_that_apply(one)})
+            found[Kind.EIO.value] += number if operation in APPLIED_TO else 0
+        found["kill"] += number if _can_die_at(one) else 0
     found["kill"] += recording.steps
     found.update(dict.fromkeys(management.FAMILY.groups, recording.manager_steps))
     found.update(dict.fromkeys(channel.FAMILY.groups, recording.commands))

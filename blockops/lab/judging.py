@@ -32,6 +32,7 @@ from blockops.lab.faults.host import HostFault, Span
 from blockops.lab.faults.kinds import ERRNO, LOSES_NOTHING, MERE_ERRNO, ONE_FILE, Kind, scope_of
 from blockops.lab.faults.management import ManagerForgets, ManagerRestarts
 from blockops.lab.faults.pace import NoFault
+from blockops.lab.faults.process import KilledAtOperation, KilledAtStep
 from blockops.lab.foregone import Foregone, Place
 from blockops.lab.gathering import gather
 from blockops.lab.injected import Asked
@@ -157,6 +158,9 @@ def usual_of(setting: Case) -> Outside | None:
     return remembered(setting)
 
 
+_NEVER_MASKED = (NoFault, KilledAtOperation, KilledAtStep)
+"""A case without a fault has none that could be, and that a process has died always shows."""
+
 _Point: TypeAlias = tuple[tuple[HostFault, ...], int]
 _Kinds: TypeAlias = dict[Kind, Judged]
 
@@ -187,7 +191,7 @@ class Judging:
         return found
 
     def _judged(self, case: Case) -> Judged:
-        if self._usual is None and not isinstance(case.fault, NoFault):
+        if self._usual is None and not isinstance(case.fault, _NEVER_MASKED):
             self._usual = usual_of(case)
         try:
             found = judged(case, self._made_good, self._usual)

@@ -87,7 +87,7 @@ DEFAULT = Policy(
     orders=(TOGETHER,),
     deeper=(),
     crossing=(TOGETHER,),
-    crossed=600,
+    crossed=560,
     inner=False,
 )
 FULL = Policy(again=(TOGETHER,))
