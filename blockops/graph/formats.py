@@ -13,6 +13,7 @@ import attrs
 from blockops.errors import BlockError, ImageError, InvalidBlockFormat, InvalidRequest
 from blockops.graph.graph import Graph, reading_path, refuse_long_chain
 from blockops.graph.node import Image, ImageNode
+from blockops.graph.recorded import PREFIX, described
 from blockops.host.api import HostFile, HostFolder, LockMode, read_exactly
 from blockops.qcow2.create import create as create_qcow2
 from blockops.qcow2.create import wipe
@@ -113,8 +114,7 @@ def _open_backing(graph: Graph, folder: HostFolder, node: ImageNode, how: Openin
     recorded = backing_of(node)
     if recorded is None:
         return
-    filename, format = recorded
-    path = resolve_backing(node.path, filename)
+    path, format = _located(folder, node.path, *recorded)
     if path in seen:
         raise ImageError(node.path, "backing file name", None, f"{path} is above it in the chain: a loop")
     shared = graph.opened(path) if how.share else None
@@ -158,6 +158,14 @@ def backing_of(node: ImageNode) -> tuple[str, str | None] | None:
         return None
     header = node.image.header
     return None if header.backing_file is None else (header.backing_file, header.backing_format)
+
+
+def _located(folder: HostFolder, above: str, name: str, format: str | None) -> tuple[str, str | None]:
+    """Return the absolute name of a backing file, and its format where the image says it."""
+    if not name.startswith(PREFIX):
+        return resolve_backing(above, name), format
+    filename, driver = described(above, name)
+    return folder.resolve(filename), driver or format
 
 
 def resolve_backing(overlay_path: str, recorded: str) -> str:

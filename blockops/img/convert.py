@@ -15,7 +15,7 @@ from blockops.errors import BlockError, InvalidRequest, UnsupportedFeature
 from blockops.host.posix import PosixFile, PosixFolder
 from blockops.img.copying import Copying, Progress, copy_all, old_target
 from blockops.img.create import settled, write_empty
-from blockops.img.names import beside
+from blockops.img.names import below
 from blockops.img.opening import Chain, open_chain
 from blockops.img.options import ImageOptions
 from blockops.img.target import new_file
@@ -94,8 +94,8 @@ def _new_target(
     with contextlib.ExitStack() as stack:
         image = Qcow2Image.open(file if how.durable else Unsynced(file), writable=True)
         if options.backing_file is not None:
-            below = beside(filename, options.backing_file)
-            chain = stack.enter_context(open_chain(folder, below, options.backing_format))
+            base = below(filename, options.backing_file)
+            chain = stack.enter_context(open_chain(folder, base, options.backing_format))
             image.backing = chain.top.image
         yield Qcow2Target(image, empty=options.backing_file is None, compress=how.compress)
         image.flush()

@@ -8,7 +8,7 @@ import attrs
 from blockops.errors import InvalidRequest
 from blockops.host.api import write_fully
 from blockops.host.posix import PosixFile, PosixFolder
-from blockops.img.names import beside
+from blockops.img.names import below
 from blockops.img.opening import open_chain
 from blockops.img.options import ImageOptions
 from blockops.img.target import new_file
@@ -44,8 +44,8 @@ def settled(
     if options.backing_file is not None:
         _refuse_backing(folder, filename, format, options)
         if not unsafe:
-            below = beside(filename, options.backing_file)
-            with open_chain(folder, below, options.backing_format) as chain:
+            base = below(filename, options.backing_file)
+            with open_chain(folder, base, options.backing_format) as chain:
                 size = chain.size if size is None else size
                 _demand_format(filename, options, chain.top.format)
     if options.data_file is not None and folder.follow(options.data_file) == folder.follow(filename):
@@ -62,7 +62,7 @@ def _refuse_backing(folder: PosixFolder, filename: str, format: str, options: Im
         raise InvalidRequest(filename, "a raw image has no backing file")
     if not options.backing_file:
         raise InvalidRequest(filename, "the name of a backing file cannot be empty")
-    if folder.follow(beside(filename, options.backing_file)) == folder.follow(filename):
+    if folder.follow(below(filename, options.backing_file)) == folder.follow(filename):
         raise InvalidRequest(filename, "an image cannot be its own backing file")
     if options.backing_format is None and options.size is not None:
         _demand_format(filename, options, None)

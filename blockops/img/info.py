@@ -10,6 +10,7 @@ import attrs
 
 from blockops.errors import ImageError
 from blockops.graph.formats import known_format, probe
+from blockops.graph.recorded import PREFIX, described
 from blockops.host.api import LockMode
 from blockops.host.posix import PosixFile, PosixFolder
 from blockops.img.directory import Bitmap, Snapshot, bitmaps, snapshots
@@ -132,7 +133,15 @@ def backing_chain(
         seen.append(path)
         found = info(folder, following, format, force_share=force_share)
         yield found
-        following, format = found.full_backing_filename, found.backing_format
+        following, format = _following(path, found)
+
+
+def _following(path: str, found: ImageInfo) -> tuple[str | None, str | None]:
+    name = found.full_backing_filename
+    if name is None or not name.startswith(PREFIX):
+        return name, found.backing_format
+    filename, driver = described(path, name)
+    return filename, driver or found.backing_format
 
 
 def _qcow2_info(file: PosixFile, filename: str) -> ImageInfo:

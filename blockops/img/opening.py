@@ -15,7 +15,7 @@ from blockops.graph.graph import Graph, reading_path
 from blockops.graph.node import Image, ImageNode
 from blockops.host.api import HostFile
 from blockops.host.posix import PosixFile, PosixFolder
-from blockops.img.names import beside
+from blockops.img.names import below
 from blockops.img.unsynced import Unsynced
 from blockops.qcow2.header import Header
 from blockops.qcow2.image import Qcow2Image
@@ -133,7 +133,7 @@ def open_chain(
     remembering = _Remembering(folder, durable, lock=not force_share)
     how = Opening(writable=writable, backing=backing, lock=not force_share, share=False)
     node = open_node(Graph(), remembering, filename, format, how)
-    nodes = [below.source for below in reading_path(node)]
+    nodes = [one.source for one in reading_path(node)]
     try:
         yield Chain(tuple(_layers(nodes, filename, remembering)))
         node.close()
@@ -149,4 +149,4 @@ def _layers(nodes: list[ImageNode], filename: str, opened: _Remembering) -> Iter
             data = opened.files[opened.resolve(name)]
         yield Layer(filename, node.format, file, data, node.image)
         recorded = backing_of(node)
-        filename = filename if recorded is None else beside(filename, recorded[0])
+        filename = filename if recorded is None else below(filename, recorded[0])

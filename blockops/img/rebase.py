@@ -18,7 +18,7 @@ from blockops.img.aligned import padded, side_by_side
 from blockops.img.backing import name_backing
 from blockops.img.compare import same_place
 from blockops.img.extents import Extent, extents
-from blockops.img.names import beside
+from blockops.img.names import below
 from blockops.img.opening import Chain, open_chain
 from blockops.img.reading import PIECE, in_pieces, part, read_extent
 from blockops.img.target import held
@@ -74,7 +74,7 @@ def _new_backing(
     if backing is None:
         yield None
         return
-    name = beside(chain.top.filename, backing)
+    name = below(chain.top.filename, backing)
     if folder.follow(name) == folder.follow(chain.top.filename):
         raise InvalidRequest(chain.top.filename, "an image cannot be its own backing file")
     # Were the image below its new backing file, the lock that we hold on it would be in the way.

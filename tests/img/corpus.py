@@ -87,7 +87,7 @@ WRITE_BASE = "qemu-io -c 'write -P 9 0 200k' -c 'write -z 256k 64k' -c 'write -P
 MIDDLE = f"{CREATE} -b base -F qcow2 middle"
 WRITE_MIDDLE = "qemu-io -c 'write -P 11 100k 60k' -c 'write -z 520k 70k' middle"
 
-CHAINS = (
+PLAIN_CHAINS = (
     Recipe("overlay", (BASE, WRITE_BASE, f"{CREATE} -b base -F qcow2 image", WORK)),
     Recipe("overlay-empty", (BASE, WRITE_BASE, f"{CREATE} -b base -F qcow2 image")),
     Recipe("overlay-v2", (BASE, WRITE_BASE, f"{CREATE} -b base -F qcow2 -o compat=0.10 image", WORK)),
@@ -110,5 +110,18 @@ CHAINS = (
         (BASE, WRITE_BASE, f"{CREATE} -o cluster_size=4k -b base -F qcow2 image", WORK),
     ),
 )
+
+JSON = (
+    '{"driver":"qcow2","file":{"driver":"file","filename":"base"}}',
+    '{"driver":"qcow2","file.filename":"base"}',
+)
+DESCRIBED = tuple(
+    Recipe(
+        f"overlay-described-{number}",
+        (BASE, WRITE_BASE, f"{CREATE} -b 'json:{text}' -F qcow2 image", WORK),
+    )
+    for number, text in enumerate(JSON)
+)
+CHAINS = (*PLAIN_CHAINS, *DESCRIBED)
 
 CORPUS = (*SINGLE, *CHAINS)

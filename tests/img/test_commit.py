@@ -10,7 +10,7 @@ import pytest
 
 from blockops.host.posix import PosixFolder
 from blockops.img.commit import Committed, commit
-from tests.img.corpus import CHAINS, CREATE, WORK, Recipe
+from tests.img.corpus import CREATE, PLAIN_CHAINS, WORK, Recipe
 from tests.img.room import files_up_to
 from tests.img.tools import content, done, ours, refused, run
 
@@ -35,7 +35,7 @@ def _clusters(real_tool: Tool, name: str) -> int:
     return int(found.get("allocated-clusters", 0)) if name == "image" else 0
 
 
-@pytest.mark.parametrize("recipe", CHAINS, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", PLAIN_CHAINS, ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize("options", [[], ["-d"], ["-b", "base"], ["-q"]], ids=["", "keep", "base", "quiet"])
 def test_both_images_are_then_as_with_the_real_tool(
     made: Recipe, options: list[str], real_tool: Tool, folder: Path

@@ -21,7 +21,7 @@ from blockops.img.convert import convert
 from blockops.img.opening import open_chain
 from blockops.img.options import ImageOptions
 from blockops.img.windows import Grain
-from tests.img.corpus import CHAINS, CORPUS, CREATE, Recipe
+from tests.img.corpus import CORPUS, CREATE, PLAIN_CHAINS, Recipe
 from tests.img.room import files_up_to
 from tests.img.tools import content, done, ours, refused, run
 
@@ -67,7 +67,7 @@ def test_a_copy_shows_what_the_source_shows(made: Recipe, real_tool: Tool) -> No
     assert not Path("copy.unfinished").exists()
 
 
-@pytest.mark.parametrize("recipe", CHAINS, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", PLAIN_CHAINS, ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize(
     "options", ["", "-o cluster_size=4k", "-o cluster_size=512", "-c", "-o compat=0.10", "-o cluster_size=2M"]
 )

@@ -116,7 +116,7 @@ def formatting_line(filename: str, format: str, options: ImageOptions) -> str:
     """Return the line that tells what a new image is like."""
     preallocation = () if options.preallocation is None else (("preallocation", options.preallocation),)
     return f"Formatting '{filename}', fmt={format} " + " ".join(
-        f"{name}={value}"
+        f"{name}={str(value).replace(',', ',,')}"
         for name, value in (
             *(_before_size(options, preallocation) if format == "qcow2" else ()),
             ("size", options.size),
