@@ -8,8 +8,9 @@ import pytest
 from blockops.lab.case import Case
 from blockops.lab.evidence import Ending, Evidence, Rest
 from blockops.lab.explaining import explained
-from blockops.lab.exploring import record, space
+from blockops.lab.exploring import Space, record, space
 from blockops.lab.faults import parse_fault
+from blockops.lab.interleaving.order import USUAL
 from blockops.lab.judging import Judged, Judging, evidence_of, judged, masked_in, usual_of
 from blockops.lab.laws import judge
 from blockops.lab.laws.judgement import HELD, NOT_EXERCISED, violated
@@ -199,3 +200,10 @@ def test_the_case_in_which_nothing_breaks_is_run_once_for_all_of_its_setting() -
 
 def test_nobody_calls_masked_what_nobody_compared() -> None:
     assert not Judged("a case", {}).masked
+
+
+def test_under_an_order_a_fault_is_masked_where_the_same_order_without_it_shows_no_difference() -> None:
+    ordered = case("naive-loop.as-posted.naive/group-snapshot-2/short@2/g-0@35,g-0@35")
+    assert usual_of(ordered) != usual_of(attrs.evolve(ordered, order=USUAL))  # the order itself shows
+    assert Judging(ordered, Space((), 0, 0)).judge(ordered.fault).masked
+    assert not Judging(ordered, Space((), 0, 0)).judge(parse_fault("eio@12")).masked
