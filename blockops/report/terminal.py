@@ -145,7 +145,7 @@ def _coverage(summary: Summary) -> Iterable[Text]:
     if totals.shares:
         yield Text(f"{'; '.join(share.words for share in totals.shares)}.")
     for share in totals.samples:
-        yield Text(f"{share.words}: sampled, seed {results.seed}{share.planned}.", "dim")
+        yield Text(f"{share.words}: {share.why(results.seed)}.", "dim")
     for sentence in totals.extents:
         yield Text(f"{sentence}.")
     yield Text(f"{totals.fate.numbers} {totals.fate.words}.")

@@ -73,6 +73,12 @@ class Share:
         """What was planned, where that is more than was judged of a sample."""
         return f"; {self.judged + self.left:,} were planned" if self.left and self.of else ""
 
+    def why(self, seed: int) -> str:
+        """Say why that is not all: some was drawn, or of power cuts not all states were even looked at."""
+        if self.judged == self.of and self.of:
+            return "truncated: at some instants there were more states than were looked at"
+        return f"sampled with seed {seed}{self.planned}"
+
     @property
     def words(self) -> str:
         return f"{self.numbers} {'' if self.of else 'of '}{self.what}"

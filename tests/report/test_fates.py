@@ -7,6 +7,7 @@ from blockops.report.fates import Fate, by_contestant, by_group, fates, together
 from blockops.report.html import html
 from blockops.report.markdown import markdown
 from blockops.report.summary import summarise
+from blockops.report.totals import Share
 from tests.report.fabricated import LAWS, results
 
 PORTIONS = (
@@ -28,6 +29,12 @@ def test_the_sum_over_contestants_is_that_over_groups() -> None:
         whole = together(ENTRIES)
         for count in ("struck", "masked", "not_met"):
             assert sum(getattr(one, count) for one in found) == getattr(whole, count)
+
+
+def test_what_was_judged_to_the_last_case_known_is_not_called_sampled() -> None:
+    assert Share("cases", 5, 9).why(7) == "sampled with seed 7"
+    assert Share("cases", 5, 9, left=2).why(7) == "sampled with seed 7; 7 were planned"
+    assert Share("cases", 9, 9).why(7).startswith("truncated: ")
 
 
 def test_the_report_says_how_many_were_masked_and_whose() -> None:
