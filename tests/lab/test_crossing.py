@@ -5,6 +5,7 @@ from collections import Counter
 import attrs
 import pytest
 
+from blockops.lab.conversion import converter
 from blockops.lab.crossing import Crossing, crossed_faults, draw_fault, numbers_of
 from blockops.lab.errands import judging as errands_of
 from blockops.lab.exploring import record_once, space_of
@@ -163,3 +164,15 @@ def test_an_order_that_is_equivalent_to_another_is_not_judged_itself(survey: Sur
     order = parse_order(left_out.name)
     assert order is not None
     assert tally.cases < left_out.further
+
+
+def test_what_is_listed_and_judged_comes_back_from_a_store_as_it_was(survey: Survey) -> None:
+    made = converter()
+    explored = [(rank, first) for rank, first in enumerate(survey.firsts) if first.explored]
+    assert made.loads(made.dumps(survey), Survey) == survey
+    for tally in (
+        judge_crossed(contestants, SMALL, WHOLE, tuple(explored[:1])),
+        judge_orders_from(contestants, SMALL, WHOLE, tuple(explored[-2:])),
+    ):
+        assert tally.cases > 1
+        assert made.loads(made.dumps(tally), Tally) == tally
