@@ -82,6 +82,11 @@ def test_formats_that_are_given_are_not_probed(real_tool: Tool) -> None:
     assert both(real_tool, "-f", "raw", "-F", "raw", "a", "b").code == 1
 
 
+def test_one_file_read_in_two_ways_is_two_images(real_tool: Tool) -> None:
+    Recipe("", (f"{CREATE} a 1M", "qemu-io -c 'write -P 9 0 1M' a")).make(real_tool)
+    assert both(real_tool, "-f", "qcow2", "-F", "raw", "a", "a").code == 1
+
+
 def test_what_cannot_be_compared_ends_with_its_code(real_tool: Tool, folder: Path) -> None:
     Recipe("", (f"{CREATE} a 1M", f"{CREATE} -b a -F qcow2 b", f"{CREATE} c 1M")).make(real_tool)
     for arguments in (["a"], ["-x", "a", "b"], ["a", "b", "c"], []):

@@ -241,7 +241,8 @@ def test_progress_is_printed_as_by_the_real_tool(real_tool: Tool) -> None:
 
 def test_a_copy_takes_little_memory_however_large_the_image(real_tool: Tool, folder: Path) -> None:
     writes = " ".join(f"-c 'write -P 1 {number * 16}G 3M'" for number in range(64))
-    Recipe("", (f"{CREATE} image 1T", f"qemu-io {writes} image")).make(real_tool)
+    large = "-c 'write -P 2 500G 64M'"
+    Recipe("", (f"{CREATE} image 1T", f"qemu-io {writes} {large} image")).make(real_tool)
     with open_chain(PosixFolder(folder), "image") as chain:
         tracemalloc.start()
         convert(PosixFolder(folder), [chain], "copy", "qcow2", ImageOptions(cluster_size=1 << 20))

@@ -196,8 +196,10 @@ def test_an_image_in_use_is_not_replaced(folder: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_taken_over(folder: Path) -> None:
-    (folder / "image.unfinished").write_bytes(b"x" * 1000000)
-    assert ours("create", "-f", "qcow2", "image", "1M").code == 0
+    for format in ("qcow2", "raw"):
+        (folder / "image.unfinished").write_bytes(b"x" * 1000000)
+        assert ours("create", "-f", format, "image", "1M").code == 0
+    assert (folder / "image").read_bytes() == bytes(1 << 20)
     assert sorted(path.name for path in folder.iterdir()) == ["base.qcow2", "base.raw", "image", "sub"]
 
 
