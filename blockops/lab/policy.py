@@ -1,8 +1,8 @@
 """How far a comparison goes, in numbers of cases: the one place where that is decided.
 
-    use case with two devices                  every single fault: of the host's once (before its effect and
-                                               after it) and every errno lastingly; a sample of what varies
-                                               these (`Fault.is_variant`) and of the pairs of host faults
+    use case with two devices                  every single failure: of the host's once (before its effect
+                                               and after it) and every errno lastingly; a sample of what
+                                               varies these (`Fault.is_variant`) and of pairs of host faults
     use case whose own number is another       a sample of the single faults, of all devices
     other numbers of devices, further worlds   each setting without a fault, and a sample of the single faults
                                                on the first and the last device
@@ -78,11 +78,11 @@ class Policy:
 
 
 DEFAULT = Policy(
-    odd=2_000,
-    others=2_000,
+    odd=1_500,
+    others=1_500,
     worlds=1_000,
     variants=1_600,
-    pairs=1_500,
+    pairs=1_200,
     power=800,
     orders=(TOGETHER,),
     deeper=(),

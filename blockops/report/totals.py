@@ -22,8 +22,8 @@ from blockops.report.tally import Tally, counted, tally
 _PAIRS = "pairs of host faults, the second on the way that the first made the case take"
 
 _VARIANTS = (
-    "variants: host faults until they are cleared, or lasting ones that do more or less than return an errno "
-    "before the effect; second deaths of management; the guest at another pace"
+    "variants: host faults until they are cleared, short transfers, or lasting faults that do more or less "
+    "than return an errno before the effect; second deaths of management; the guest at another pace"
 )
 
 _ORDERS = "interleavings, of equivalent ones one"
