@@ -78,11 +78,11 @@ class Policy:
 
 
 DEFAULT = Policy(
-    odd=1_500,
-    others=1_500,
-    worlds=1_000,
-    variants=1_600,
-    pairs=1_200,
+    odd=1_000,
+    others=1_000,
+    worlds=700,
+    variants=1_000,
+    pairs=1_000,
     power=800,
     orders=(TOGETHER,),
     deeper=(),
