@@ -4,17 +4,22 @@
                 └─────▶ the store, where an earlier run has done it
 
 Only so many errands are handed out at a time, so that a long list costs nothing.
+
+An executor's locks are Python's own: an interrupt that strikes while this process takes one would leave
+it taken, and the thread that brings the results would wait for ever.  So interrupts wait until the executor
+is left.
 """
 
 import gc
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread
+from queue import SimpleQueue
+from threading import Thread, current_thread, main_thread
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -28,6 +33,25 @@ HANDED_OUT = 256
 
 GRACE = 3.0
 """How many seconds a worker has to end what it is at when all is over; most errands take a second."""
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Let an interrupt (SIGINT, SIGTERM) of this process strike when the block is left, not within it."""
+    if current_thread() is not main_thread():  # which alone is interrupted
+        yield
+        return
+    met: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in previous:
+            signal.signal(number, lambda number, frame: met.append(number))
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if met:
+            signal.raise_signal(met[0])
 
 
 @attrs.frozen
@@ -65,6 +89,7 @@ class Batch(Generic[T]):
     store: Store | None
     _running: dict[Future[T], Errand[T]] = attrs.field(factory=dict)
     _known: list[Done[T]] = attrs.field(factory=list)
+    _ended: "SimpleQueue[Future[T]]" = attrs.field(factory=SimpleQueue)
 
     def __attrs_post_init__(self) -> None:
         self._hand_out()
@@ -73,24 +98,26 @@ class Batch(Generic[T]):
         try:
             while self._running or self._known:
                 yield from self._taken()
-                yield from self._finished()
+                if self._running:
+                    yield self._finished()
                 self._hand_out()
         finally:
-            for future in self._running:
-                future.cancel()
+            with interrupts_wait():
+                for future in self._running:
+                    future.cancel()
 
     def _taken(self) -> list[Done[T]]:
         taken, self._known = self._known, []
         return taken
 
-    def _finished(self) -> Iterator[Done[T]]:
-        """Wait for some of what is handed out, if anything is."""
-        done = wait(self._running, return_when=FIRST_COMPLETED).done if self._running else set()
-        for future in done:
+    def _finished(self) -> Done[T]:
+        """Wait for one of those that are handed out."""
+        future = self._ended.get()
+        with interrupts_wait():
             errand, result = self._running.pop(future), future.result()
-            if self.store is not None:
-                self.store.keep(errand.name, result)
-            yield Done(errand, result, stored=False)
+        if self.store is not None:
+            self.store.keep(errand.name, result)
+        return Done(errand, result, stored=False)
 
     def _hand_out(self) -> None:
         while len(self._running) < HANDED_OUT and len(self._known) < HANDED_OUT:
@@ -99,9 +126,15 @@ class Batch(Generic[T]):
                 return
             known = None if self.store is None else self.store.get(errand.name, errand.result)
             if known is None:
-                self._running[self.executor.submit(errand.function, *errand.arguments)] = errand
+                self._submit(errand)
             else:
                 self._known.append(Done(errand, known, stored=True))
+
+    def _submit(self, errand: Errand[T]) -> None:
+        with interrupts_wait():
+            future = self.executor.submit(errand.function, *errand.arguments)
+            self._running[future] = errand
+            future.add_done_callback(self._ended.put)
 
 
 @contextmanager
@@ -116,7 +149,8 @@ def own_workers(number: int, prepare: Callable[[], object]) -> Iterator[Executor
         yield executor
     finally:
         processes = list((executor._processes or {}).values())  # no public way to end a busy worker
-        executor.shutdown(wait=False, cancel_futures=True)
+        with interrupts_wait():
+            executor.shutdown(wait=False, cancel_futures=True)
         try:
             _wait(processes)
         finally:

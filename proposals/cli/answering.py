@@ -1,9 +1,10 @@
 """All claims put to the test by workers, watched."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 
 from blockops.lab.results import Claim
+from blockops.lab.workers import Batch, Errand
 from proposals.claims.page import CLAIMS, answer
 
 Watch = Callable[[int, int], None]
@@ -13,10 +14,11 @@ Watch = Callable[[int, int], None]
 def answers(workers: Executor, on_progress: Watch, ids: Sequence[str] = ()) -> tuple[Claim, ...]:
     """Let *workers* run the experiments of these claims, all where none is named; in the page's order."""
     names = [name for name in CLAIMS if not ids or name in ids]
-    begun = {workers.submit(answer, name): name for name in reversed(names)}  # the last take longest
+    # The last take longest.
+    errands = (Errand(name, name, answer, (name,), Claim) for name in reversed(names))
     found: dict[str, Claim] = {}
     on_progress(0, len(names))
-    for done in as_completed(begun):
-        found[begun[done]] = done.result()
+    for done in Batch(workers, errands, None):
+        found[done.errand.name] = done.result
         on_progress(len(found), len(names))
     return tuple(found[name] for name in names)

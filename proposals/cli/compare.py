@@ -19,7 +19,7 @@ from blockops.lab.compare import Settings, compare
 from blockops.lab.laws import LAWS
 from blockops.lab.results import Claim, Cost, Results, Timing
 from blockops.lab.store import Store
-from blockops.lab.workers import own_workers
+from blockops.lab.workers import Batch, Errand, own_workers
 from blockops.report.summary import summarise
 from proposals.catalogue import contestants
 from proposals.claims.cost import costs, efforts
@@ -197,5 +197,5 @@ def _with_claims(results: Results, settings: Settings) -> Results:
 def claims_and_costs(jobs: int) -> tuple[tuple[Claim, ...], tuple[Cost, ...]]:
     """Run the experiments of all claims and measure the costs, by *jobs* workers."""
     with own_workers(jobs, contestants) as workers, screen.testing() as watcher:
-        measuring = workers.submit(costs)
-        return answers(workers, watcher), measuring.result()
+        measuring = Batch(workers, iter([Errand("costs", "costs", costs, (), tuple)]), None)
+        return answers(workers, watcher), next(iter(measuring)).result

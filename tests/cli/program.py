@@ -2,8 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,19 @@ def run(*arguments: object, program: tuple[str, ...] = REAL, **more: Any) -> Don
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment(), timeout=600, **more
     )
+
+
+@contextmanager
+def begun(*command: str, **more: Any) -> "Iterator[subprocess.Popen[str]]":
+    """Begin a program whose output is read; with the block it is dead, and whatever it has begun."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    how: dict[str, Any] = {"env": environment(), **pipes, **more}
+    with subprocess.Popen(command, text=True, start_new_session=True, **how) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def pretend(*arguments: object, **more: Any) -> Done:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from blockops.report.document import from_text
-from tests.cli.program import REAL, assert_refused, environment, files_in, run
+from tests.cli.program import REAL, assert_refused, begun, environment, files_in, run
 
 SMALL = ("--contestant", "naive-loop.as-posted.naive", "--use-case", "group-snapshot", "--devices", "2")
 
@@ -35,21 +35,12 @@ def local_cluster(folder: Path, **more: str) -> Iterator[tuple[str, list[int]]]:
     """Yield the address of a scheduler on this machine, its pid, and those of its two workers."""
     program = folder / "cluster.py"
     program.write_text(CLUSTER)
-    with subprocess.Popen(
-        [sys.executable, str(program)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=folder,
-        env={**environment(), **more},
-    ) as process:
+    env = {**environment(), **more}
+    quiet = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with begun(sys.executable, str(program), cwd=folder, env=env, **quiet) as process:
         assert process.stdout is not None
         address, *pids = process.stdout.readline().split()
-        try:
-            yield address, [int(pid) for pid in pids]
-        finally:
-            process.terminate()
+        yield address, [int(pid) for pid in pids]
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +68,7 @@ def test_a_cluster_finds_what_our_own_workers_find_also_where_one_is_killed_midw
     cluster: tuple[str, list[int]], by_ours: dict[str, Any], tmp_path: Path
 ) -> None:
     address, pids = cluster
-    command = [*REAL, "compare", *SMALL, "--dask", address, "--out", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+    with begun(*REAL, "compare", *SMALL, "--dask", address, "--out", str(tmp_path)) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
         os.kill(pids[1], signal.SIGKILL)
@@ -95,12 +85,7 @@ def test_an_interrupt_leaves_a_report_of_what_the_cluster_had_judged(
     cluster: tuple[str, list[int]], tmp_path: Path
 ) -> None:
     command = [*REAL, "compare", "--use-case", "group-snapshot", "--devices", "2"]
-    with subprocess.Popen(
-        [*command, "--dask", cluster[0], "--out", str(tmp_path)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
+    with begun(*command, "--dask", cluster[0], "--out", str(tmp_path)) as process:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
@@ -114,7 +99,7 @@ def test_an_interrupt_leaves_a_report_of_what_the_cluster_had_judged(
 def test_where_the_scheduler_dies_one_sentence_says_so_and_what_was_judged_stays(tmp_path: Path) -> None:
     with local_cluster(tmp_path) as (address, pids):
         command = [*REAL, "compare", *SMALL, "--dask", address, "--out", str(tmp_path / "report")]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        with begun(*command) as process:
             assert process.stderr is not None
             process.stderr.readline()
             os.kill(pids[0], signal.SIGKILL)

@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import signal
-import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tests.cli.program import (
     REAL,
     REPORT,
     assert_refused,
-    environment,
+    begun,
     files_in,
     pretend,
     run,
@@ -207,9 +206,7 @@ def test_where_the_disk_is_full_no_new_folder_stays(tmp_path: Path, limit: int) 
 
 def interrupted(command: list[str], sent: signal.Signals, patience: int = 300) -> tuple[int, str, str]:
     """Run *command*, send a signal after its first word of progress, return how it ended."""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as process:
+    with begun(*command) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(sent)

@@ -15,7 +15,7 @@ from blockops.lab.pairs import pairs_after
 from blockops.lab.results import Results
 from blockops.report.document import to_text
 from proposals.catalogue import contestants
-from tests.cli.program import PRETEND, REAL, assert_refused, environment, pretend, run, visible
+from tests.cli.program import PRETEND, REAL, assert_refused, begun, environment, pretend, run, visible
 from tests.lab.cases import case
 
 CASE = "freeze.as-posted.careful/group-snapshot-2/eio@17"
@@ -124,13 +124,12 @@ def test_a_drawn_world_is_looked_up_in_the_report(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_failure() -> None:
-    with subprocess.Popen(
-        [*REAL, "list", "laws"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    ) as process:
+    with begun(*REAL, "list", "laws") as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None
-        assert process.stderr.read() == b""
+        assert process.stderr.read() == ""
+        process.wait()
     assert process.returncode == 0
 
 

@@ -28,8 +28,11 @@ def opened_by_qemu(program: str, *options: str) -> Iterator[None]:
     process.stdin.flush()
     while "640 KiB" not in process.stdout.readline():
         assert process.poll() is None
-    yield
-    process.communicate("quit\n", timeout=60)
+    try:
+        yield
+        process.communicate("quit\n", timeout=60)
+    finally:
+        process.kill()
 
 
 @pytest.fixture(autouse=True)
