@@ -5,7 +5,7 @@
              ├─ Coverage   what was tried for one contestant and use case, and whether to the end
              ├─ Violation  the smallest case of one distinct way to break a law, with its timeline
              ├─ Claim      a sentence of the wiki page, and what its experiment says of it
-             ├─ Cost       what a use case takes a contestant, Effort what a design takes
+             ├─ Cost       what a use case takes a contestant, Effort what a design takes (`costs`)
              └─ Design, Purpose, versions, settings, worlds, …   what the rows and columns mean
 
 Nothing here computes a verdict and nothing knows a clock: whoever holds one sets `Results.timing`, the
@@ -16,6 +16,8 @@ import enum
 from typing import Any
 
 import attrs
+
+from blockops.lab.costs import Cost, Effort
 
 SCHEMA = 2
 """The version of the report's JSON form; raised when a reader of the old one would misread the new."""
@@ -273,50 +275,6 @@ class Claim:
     sentence: str
     figures: dict[str, int]
     cases: tuple[str, ...]
-
-
-@attrs.frozen
-class Measured:
-    """What a use case takes for a number of *devices* when nothing fails, under the lab's one guest.
-
-    *commands*: different ones; *round_trips*: commands sent, each waits for its answer; *fallible_steps*:
-    those and management's own operations on the host, each of which can fail; *bytes_written* by
-    management and by the hypervisor for the operation, the guest's own requests left out.
-    *stall_steps*, *stall_operations*: the guest's longest standstill, in steps that it could not take and
-    in operations of the host that others did meanwhile.
-    """
-
-    devices: int
-    commands: int
-    round_trips: int
-    fallible_steps: int
-    bytes_written: int
-    stall_steps: int
-    stall_operations: int
-
-
-@attrs.frozen
-class Cost:
-    """What a use case takes a contestant (its full id); *branches*: decisions of the management program."""
-
-    contestant: str
-    use_case: str
-    branches: int
-    at: tuple[Measured, ...]
-
-
-@attrs.frozen
-class Effort:
-    """What a design asks of the server, measured on its code.
-
-    *states* and legal *moves* between two commands (null where the design keeps no table), and for each
-    operation the *places* in the design's package that carry it.
-    """
-
-    design: str
-    states: int | None
-    moves: int | None
-    places: dict[str, int]
 
 
 @attrs.frozen

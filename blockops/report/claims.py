@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from blockops.lab.results import Answer, Claim, Cost, Effort, Measured, Results
+from blockops.lab.costs import Cost, Effort, Measured
+from blockops.lab.results import Answer, Claim, Results
 from blockops.report.tally import Mark
 
 SIGNS: Mapping[Answer, Mark] = {

@@ -1,9 +1,9 @@
 """What a use case takes when nothing goes wrong, measured on one run through the lab."""
 
 from blockops.lab.case import Case
+from blockops.lab.costs import Cost, Effort, Measured
 from blockops.lab.execution import Execution
 from blockops.lab.faults import parse_fault
-from blockops.lab.results import Cost, Effort, Measured
 from blockops.lab.world import World
 from blockops.management.contestant import Contestant, Entry, Inexpressible
 from blockops.management.use_cases import USE_CASES, UseCase

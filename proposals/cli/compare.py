@@ -16,8 +16,9 @@ import click
 
 from blockops.lab.case import MAX_DEVICES
 from blockops.lab.compare import Settings, compare
+from blockops.lab.costs import Cost
 from blockops.lab.laws import LAWS
-from blockops.lab.results import Claim, Cost, Results, Timing
+from blockops.lab.results import Claim, Results, Timing
 from blockops.lab.store import Store
 from blockops.lab.workers import Batch, Errand, own_workers
 from blockops.report.summary import summarise

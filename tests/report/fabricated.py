@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 
+from blockops.lab.costs import Cost, Effort, Measured
 from blockops.lab.results import (
     Against,
     Answer,
     Cell,
     Claim,
-    Cost,
     Coverage,
     Design,
     Distinct,
-    Effort,
     Event,
     Law,
-    Measured,
     Portion,
     Purpose,
     Results,
