@@ -22,8 +22,8 @@ from blockops.report.tally import Tally, counted, tally
 _PAIRS = "pairs of host faults, the second on the way that the first made the case take"
 
 _VARIANTS = (
-    "variants: host faults until they are cleared, short transfers, or lasting faults that do more or less "
-    "than return an errno before the effect; second deaths of management; the guest at another pace"
+    "variants: host faults until they are cleared, or lasting ones that do more or less than return an errno "
+    "before the effect; second deaths of management; the guest at another pace"
 )
 
 _ORDERS = "interleavings, of equivalent ones one"
@@ -138,17 +138,22 @@ class Totals:
     def glance(self) -> tuple[str, ...]:
         """What to know first, in a few words each: how much was judged, what of it to the last case."""
         whole, drawn = _added(self.shares), _added(self.samples)
+        but = ", but for variants" if self._samples_variants else ""
         return (
             f"{counted(self.cases, 'case')} judged by {counted(len(self.by_law), 'law')}",
-            *([f"exhaustive with {self.exhausted}: {whole.numbers}"] if self.shares else []),
+            *([f"exhaustive with {self.exhausted}{but}: {whole.numbers}"] if self.shares else []),
             *([f"of all else, sampled: {drawn.numbers}"] if self.samples else []),
         )
+
+    @property
+    def _samples_variants(self) -> bool:
+        return any(share.what == _VARIANTS for share in self.samples)
 
     @property
     def ways(self) -> str:
         """How the host operations that are counted failed."""
         how = "once, lastingly and until cleared, before the effect and after it"
-        if any(share.what == _VARIANTS for share in self.samples):
+        if self._samples_variants:
             how = "once or lastingly, before the effect and after it, but for the variants that are sampled"
         if self.truncated:
             return f"which failed so far, in some of {counted(len(self.kinds), 'way')}, {how}"

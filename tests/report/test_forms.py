@@ -109,6 +109,17 @@ def test_coverage_and_versions_are_told_in_a_line_before_the_verdicts(page: str,
     assert all(part in before for part in summary.totals.glance)
 
 
+def test_where_variants_are_sampled_the_line_does_not_call_the_rest_exhaustive_without_saying_so(
+    summary: Summary,
+) -> None:
+    first = summary.results.coverage[0]
+    drawn = attrs.evolve(first, use_case=f"{first.use_case} variants", sampled=True)
+    more = attrs.evolve(summary.results, coverage=(*summary.results.coverage, drawn))
+    assert (
+        summarise(more, LAWS).totals.glance[1].startswith("exhaustive with 1–2 devices, but for variants: ")
+    )
+
+
 @pytest.mark.parametrize("form", [html, markdown])
 def test_every_form_has_each_violation_with_its_replay_command(
     form: Callable[[Summary], str], summary: Summary

@@ -76,7 +76,7 @@ class HostFault(Fault):
     @property
     def is_variant(self) -> bool:
         if self.span is not Span.LASTING:
-            return self.span is Span.CLEARED or self.kind is Kind.SHORT  # made good at once
+            return self.span is Span.CLEARED
         return self.applied or self.kind not in MERE_ERRNO
 
     @property
