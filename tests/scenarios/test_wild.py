@@ -171,13 +171,12 @@ def test_a_class_means_all_scenarios_of_it(kind: str) -> None:
     assert settings_of(kind).scenarios == names
 
 
-@pytest.mark.parametrize("name", ["stuck-frozen", "F1"])
 def test_a_scenario_runs_alone_and_says_who_suffers_it(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     asked = ["--contestant", "freeze.as-posted.careful", "--contestant", "naive-loop.as-posted.naive"]
-    code = main(["compare", "--scenario", name, *asked, "--jobs", "1", "--out", str(out)])
+    code = main(["compare", "--scenario", "stuck-frozen", *asked, "--jobs", "1", "--out", str(out)])
     said = capsys.readouterr()
     assert code == 0, said.err
     (scene,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["scenes"]
