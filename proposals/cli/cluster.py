@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ def cluster(address: str | None, settings: Settings) -> Iterator[Executor | None
     with client:
         _look_at_workers(client, address, settings)
         try:
-            yield OneAtATime(client.get_executor())
+            yield OneAtATime(client)
         except CancelledError as error:
             lost = "the scheduler is gone; the same command goes on with what has been judged"
             raise Unusable(f"--dask {address}: {lost}") from error
@@ -58,7 +59,7 @@ def cluster(address: str | None, settings: Settings) -> Iterator[Executor | None
 def _be_quiet() -> None:
     """Let what is wrong be said by us, in one sentence."""
     for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] == "distributed":
+        if name.partition(".")[0] in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
@@ -88,12 +89,29 @@ def _why(error: BaseException) -> str:
 
 @attrs.define(eq=False)
 class OneAtATime(Executor):
-    """Hands on to *executor*, whose workers may be threads: of one process one works at a time."""
+    """Hands on to the workers of *client*, which may be threads: of one process one works at a time.
 
-    executor: Executor
+    Every future ends.  One of dask's own executor stays open for ever where the scheduler dies while the
+    result is on its way.
+    """
+
+    client: Any
 
     def submit(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
-        return self.executor.submit(alone, function, *arguments, **named)
+        here: Future[T] = Future()
+        there = self.client.submit(alone, function, *arguments, **named)
+        self.client.loop.add_callback(_bring, self.client, there, here)
+        return here
+
+
+async def _bring(client: Any, there: Any, here: Future[T]) -> None:
+    """Let *here* end as *there* does; cancelled where the scheduler is gone, or goes meanwhile."""
+    try:
+        end = partial(here.set_result, await client.gather(there, asynchronous=True))
+    except Exception as error:  # what the errand raised, or that nobody brings it
+        end = partial(here.set_exception, error if there.status == "error" else CancelledError())
+    if here.set_running_or_notify_cancel():
+        end()
 
 
 _at_work = Lock()
