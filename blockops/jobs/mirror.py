@@ -22,10 +22,10 @@ import attrs
 from blockops.device import drain, resume
 from blockops.errors import BlockError, HostError
 from blockops.graph.node import ImageNode
+from blockops.graph.status import holds
 from blockops.graph.tracking import TrackingNode
 from blockops.jobs.job import Job, Work
 from blockops.jobs.state import Move
-from blockops.qcow2.image import Qcow2Image
 from blockops.steps import Phase, Step
 
 
@@ -89,7 +89,7 @@ class MirrorJob(Job):
             case Sync.TOP:
                 for offset in range(0, dirty.size, dirty.chunk):
                     length = min(dirty.chunk, dirty.size - offset)
-                    if holds_itself(top, offset, length):
+                    if holds(top, offset, length):
                         dirty.mark(offset, length)
             case Sync.NONE:
                 pass
@@ -184,11 +184,6 @@ class MirrorJob(Job):
 
     def _drop(self) -> None:
         self._show(None)
-
-
-def holds_itself(image: ImageNode, offset: int, length: int) -> bool:
-    """Whether the image has any of that range itself, rather than its backing."""
-    return not isinstance(image.image, Qcow2Image) or image.image.holds(offset, length)
 
 
 def _put(target: ImageNode, offset: int, data: bytes) -> None:

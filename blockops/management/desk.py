@@ -20,6 +20,7 @@ from blockops.errors import BlockError, HostError, InvalidRequest
 from blockops.graph.formats import NewImage, Opening, backing_of, create_image, open_node, resolve_backing
 from blockops.graph.graph import Graph
 from blockops.graph.node import ImageNode
+from blockops.graph.status import holds
 from blockops.host.api import HostFolder, read_exactly, write_fully
 from blockops.management.wish import ImageRef
 from blockops.qcow2.image import Qcow2Image
@@ -206,7 +207,7 @@ class Desk:
         graph = Graph()
         how = attrs.evolve(_LOOKING, backing=False)
         node = open_node(graph, self.host, image.path, image.format, how)
-        blank = isinstance(node.image, Qcow2Image) and not node.image.holds(0, node.size)
+        blank = not holds(node, 0, node.size)
         node.abandon()
         yield Step(Phase.CHECK, image.path)
         return blank

@@ -186,16 +186,11 @@ class Qcow2Image:
             return self._compressed.read(offset, length)
         return bytes(length)
 
-    def holds(self, offset: int, length: int) -> bool:
-        """Return whether any byte of that range is this image's own, be it zero, and not its backing's."""
+    def stretch(self, offset: int, length: int) -> tuple[Kind, int]:
+        """Return where the bytes at *offset* come from, and for how many of *length* > 0 that is so."""
         self._check_range(offset, length)
-        end = offset + length
-        while offset < end:
-            kind, _, run = self._find(offset, end - offset)
-            if kind is not _UNALLOCATED:
-                return True
-            offset += run
-        return False
+        kind, _, run = self._find(offset, length)
+        return kind, run
 
     def _check_range(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.size:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from blockops.graph.status import holds
 from blockops.units import KIB, MIB
 from proposals.bench.rows import LIMIT, WORKS, Goal, Work
 from proposals.bench.site import CLUSTER, Site, content, leap, release, strided
@@ -48,7 +49,7 @@ def test_readers_of_a_chain_meet_many_of_its_images(site: Site) -> None:
     owners = set()
     for offset in range(0, node.size, CLUSTER):
         owner = node
-        while not owner.image.holds(offset, CLUSTER):  # type: ignore[attr-defined]
+        while not holds(owner, offset, CLUSTER):
             owner = owner.backing  # type: ignore[assignment]
         owners.add(owner.path)
     release(node)

@@ -11,6 +11,7 @@ from blockops.qcow2 import durable
 from blockops.qcow2.check import check
 from blockops.qcow2.create import create
 from blockops.qcow2.image import Qcow2Image
+from blockops.qcow2.mapping import Kind
 from blockops.qcow2.refcounts import Refcounts
 from tests.qcow2.files import BytesFile, Failure
 from tests.qcow2.guest import pattern
@@ -99,15 +100,16 @@ def test_a_disk_only_grows_and_in_whole_sectors() -> None:
     assert image.size == SIZE + 512
 
 
-def test_an_image_holds_what_was_written_to_it_even_zeros_and_not_what_its_backing_has() -> None:
+def test_an_image_knows_what_was_written_to_it_even_zeros_and_not_what_its_backing_has() -> None:
     _, image = new(backing=Reads())
-    assert not image.holds(0, SIZE)
+    assert image.stretch(0, SIZE) == (Kind.UNALLOCATED, SIZE)
     image.write(2 * CLUSTER + 7, b"x")
     image.write_zeroes(5 * CLUSTER, CLUSTER)
-    held = [n for n in range(SIZE // CLUSTER) if image.holds(n * CLUSTER, CLUSTER)]
-    assert held == [2, 5]
-    assert image.holds(CLUSTER, CLUSTER + 1)
-    assert not image.holds(3 * CLUSTER, 2 * CLUSTER)
+    assert image.stretch(CLUSTER, SIZE - CLUSTER) == (Kind.UNALLOCATED, CLUSTER)
+    assert image.stretch(2 * CLUSTER + 1, CLUSTER) == (Kind.DATA, CLUSTER - 1)
+    assert image.stretch(5 * CLUSTER, 2 * CLUSTER) == (Kind.ZERO, CLUSTER)
+    with pytest.raises(InvalidRequest):
+        image.stretch(SIZE - 1, 2)
 
 
 def test_growing_over_a_longer_backing_shows_zeros() -> None:
