@@ -23,6 +23,7 @@ CHANCE = (
 # Who may touch the operating system, and why.
 TOUCHES_THE_SYSTEM = {
     "blockops/host/": "the seam itself",
+    "blockops/nbd/": "serves clients; what it serves reaches files through the seam",
     "blockops/report/": "reads its templates and writes the report",
     "blockops/lab/": "keeps results and runs on all cores; its worlds are made of wrapped hosts",
     "proposals/bench/": "measures: raw files, clocks, and the tools of others",
