@@ -13,6 +13,7 @@ from proposals.drive_migrate.entry import ENTRY as DRIVE_MIGRATE
 from proposals.freeze.entry import ENTRY as FREEZE
 from proposals.group_snapshot.entry import ENTRY as GROUP_SNAPSHOT
 from proposals.merged_transaction.entry import ENTRY as MERGED_TRANSACTION
+from proposals.real_qemu.entry import ENTRIES as REAL_QEMU
 from proposals.recorded_transaction.entry import ENTRY as RECORDED_TRANSACTION
 from proposals.scenarios.wild import SCENARIOS
 from proposals.transaction.entry import ENTRY as TRANSACTION
@@ -30,15 +31,21 @@ ENTRIES: tuple[Entry, ...] = (
 
 
 @cache
-def _everybody() -> tuple[Entry, ...]:
-    everybody = list(ENTRIES)
+def _entries() -> tuple[Entry, ...]:
+    found = list(ENTRIES)
     for scenario in SCENARIOS.values():
         register(scenario)
     for entry in plugged_in().entries:
-        if entry.id in {known.id for known in everybody}:
+        if entry.id in {known.id for known in found}:
             raise InvalidRequest(f"contestant '{entry.id}'", "two packages bring one of that name")
-        everybody.append(entry)
-    return tuple(everybody)
+        found.append(entry)
+    return tuple(found)
+
+
+@cache
+def everybody() -> tuple[Contestant, ...]:
+    """Return all contestants and, behind them, a real QEMU, which takes part only where it is named."""
+    return (*contestants(), *_in_each_profile(REAL_QEMU))
 
 
 def contestants() -> tuple[Contestant, ...]:
@@ -46,9 +53,13 @@ def contestants() -> tuple[Contestant, ...]:
 
     With them comes all else that other packages bring, and the scenarios; raises `UnusablePlugIn`.
     """
+    return _in_each_profile(_entries())
+
+
+def _in_each_profile(entries: tuple[Entry, ...]) -> tuple[Contestant, ...]:
     return tuple(
         Contestant(entry, profile, manager)
-        for entry in _everybody()
+        for entry in entries
         for profile in entry.profiles
         for manager in Manager
     )

@@ -23,6 +23,7 @@ TOOLS: dict[str, tuple[tuple[str, ...], str]] = {
     "qemu-io": (("qemu-io",), "qemu-utils"),
     "qemu-storage-daemon": (("qemu-storage-daemon",), "qemu-system-common"),
     "qemu-system-x86_64": (("qemu-system-x86_64",), "qemu-system-x86"),
+    "cc": (("cc",), "gcc"),
     "nbdinfo": (("nbdinfo",), "libnbd-bin"),
     "nbdcopy": (("nbdcopy",), "libnbd-bin"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),

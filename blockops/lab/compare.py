@@ -18,6 +18,7 @@ from blockops.lab.errands import finding_pairs, judging, judging_met, surveying
 from blockops.lab.outcome import cells_of, results_of
 from blockops.lab.parts import Part
 from blockops.lab.plan import parts_of
+from blockops.lab.qemu.folders import remove_abandoned
 from blockops.lab.results import Cell, Results, ToolSample
 from blockops.lab.sample import sample_images
 from blockops.lab.sampling import Lots
@@ -71,6 +72,7 @@ def compare(
         except KeyboardInterrupt:
             run.interrupted = True
             allot(settings.policy, parts)  # so that what was to be sampled is told from what was not
+    remove_abandoned()  # what the workers' real QEMUs have worked in
     results = results_of(settings, parts, run.found)
     return attrs.evolve(results, interrupted=run.interrupted, qemu_img_sample=run.sample)
 

@@ -166,7 +166,9 @@ def searches(settings: Settings, roster: Roster, parts: Iterable[Part]) -> Itera
     """
     if settings.examples == 0 or settings.images:
         return
-    for contestant in dict.fromkeys(part.setting.contestant for part in parts):
+    for contestant in dict.fromkeys(
+        part.setting.contestant for part in parts if not part.contestant.entry.real
+    ):
         arguments = (roster, contestant, settings.examples, settings.seed)
         yield Errand(f"search {contestant}", contestant, search, arguments, Searched)
 

@@ -35,6 +35,7 @@ from blockops.lab.lines import Line, Reply, Switchboard, close_all
 from blockops.lab.mirrors import MirrorWatch
 from blockops.lab.moments import Moment, moment_of
 from blockops.lab.power.journal import PowerLost
+from blockops.lab.qemu.hypervisor import QemuHypervisor
 from blockops.lab.reading import digests, initial_devices
 from blockops.lab.results import Event
 from blockops.lab.rivals import Rival
@@ -91,9 +92,9 @@ class Execution:
         self.evidence = Evidence(self.case, History())
         self.evidence.began_with(initial_devices(self.case.world))
         images, say = self.case.world.images(), functools.partial(self.say, "guest")
-        self.hypervisor = Hypervisor.start(
-            self.case, self.disk, self.clock, images, self.evidence.history, say
-        )
+        start = QemuHypervisor.start if self.case.contestant.entry.real else Hypervisor.start
+        self.hypervisor = start(self.case, self.disk, self.clock, images, self.evidence.history, say)
+        self.disk = self.hypervisor.folder.disk
         self._mirrors = MirrorWatch(self.hypervisor.machine.graph, self.evidence.mirrored, self.evidence.left)
         self._rotation = self.hypervisor.guest.rotation()
         self.switchboard = Switchboard.of(self.hypervisor.connection)
@@ -348,7 +349,7 @@ class Execution:
         self.evidence.killed = True
         self.clock.dead = True
         close_all([*(line.work for line in self.switchboard.lines), *(one.lane for one in self._rotation)])
-        hypervisor.folder.close_all()
+        hypervisor.die()
         self.switchboard, self._rotation = Switchboard(self.switchboard.server, None), []
 
     def _made_good(self, short: HostOperation) -> None:

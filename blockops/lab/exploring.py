@@ -122,7 +122,7 @@ def _single_faults(
 ) -> Iterator[Fault]:
     for family in FAMILIES:
         asked = not family.by_name if groups is None else not groups.isdisjoint(family.groups)
-        if asked:
+        if asked and not (family.ours and setting.contestant.entry.real):
             for fault in family.listed(setting, recording, chosen):
                 if groups is None or fault.group in groups:
                     yield fault
@@ -131,7 +131,7 @@ def _single_faults(
 def is_met(case: Case, recording: Recording) -> bool:
     """Whether the fault of *case* is one that the setting has, in whatever group."""
     if isinstance(case.fault, PowerLoss):
-        return is_cut(case, len(recording.operations))
+        return not case.contestant.entry.real and is_cut(case, len(recording.operations))
     groups = frozenset({case.fault.first.group})
     if case.fault.first not in _single_faults(case, recording, recording.operations, groups):
         return False

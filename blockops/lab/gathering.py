@@ -49,7 +49,8 @@ def gather(execution: Execution, remembered: Aftermaths | None = None) -> Eviden
         evidence.tops, evidence.opened = hypervisor.tops(), hypervisor.opened()
     evidence.targets = _targets(evidence)
     evidence.instants, evidence.switches = _instants(evidence), _switches(evidence)
-    evidence.broken = (*found.unwritten, *_misread(evidence), *_corrupted(evidence))
+    if not execution.case.contestant.entry.real:  # what a real QEMU breaks is a finding, not our core's doing
+        evidence.broken = (*found.unwritten, *_misread(evidence), *_corrupted(evidence))
     if hypervisor is not None:
         if _to_be_probed(evidence):
             evidence.stuck = probe(hypervisor)

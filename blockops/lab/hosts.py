@@ -115,6 +115,11 @@ class Clock:
         """The files of which what is wrong with them is not the core's doing (`Evidence.doubled`)."""
         return (*self.doubled, *(() if self.pages is None else self.pages.orphaned))
 
+    @property
+    def armed(self) -> bool:
+        """Whether something is to break yet."""
+        return self._armed > 0
+
     def clear(self) -> None:
         """Note that a command has been answered, or that the next one is sent: some trouble ends then."""
         for trouble in self.troubles:

@@ -70,6 +70,10 @@ class Hypervisor:
         names = tuple(disk.device for disk in case.world.disks())
         return cls(names, folder, machine, connection, guest, problems)
 
+    def die(self) -> None:
+        """End the process abruptly."""
+        self.folder.close_all()
+
     def unplug(self, name: str, before: str | None) -> None:
         """Take a device away, whatever goes on; what it showed stays known.
 

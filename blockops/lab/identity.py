@@ -5,7 +5,7 @@ import importlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import cattrs
 
 from blockops.lab.given import chain_of
 from blockops.lab.plugins import plugged_in
+from blockops.lab.qemu.process import qemu_version
 from blockops.lab.settings import Settings
 from blockops.lab.store import RunKey
 from blockops.management.contestant import Contestant
 
 
-def run_key(settings: Settings, contestants: Iterable[Contestant]) -> RunKey:
+def run_key(settings: Settings, contestants: Sequence[Contestant]) -> RunKey:
     """Return by what a run of *settings* with *contestants* is known.
 
     How many workers there are does not matter.  A given image that was written to since, or one below
@@ -33,7 +34,8 @@ def run_key(settings: Settings, contestants: Iterable[Contestant]) -> RunKey:
     taking_part = (package_of(contestant) for contestant in contestants)
     packages = sorted({"blockops", *taking_part, *plugged_in().modules})
     sources = [_digest(path.read_bytes()) for name in packages for path in _sources(name)]
-    return RunKey(_of(asked), _of([packages, sources, versions()]), asked, versions())
+    known = versions(contestants)
+    return RunKey(_of(asked), _of([packages, sources, known]), asked, known)
 
 
 def package_of(contestant: Contestant) -> str:
@@ -44,7 +46,7 @@ def package_of(contestant: Contestant) -> str:
 def _sources(package: str) -> Iterator[Path]:
     module = importlib.import_module(package)
     for folder in map(Path, getattr(module, "__path__", ())):
-        yield from sorted(folder.rglob("*.py"))
+        yield from sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".c"))
     if module.__file__ is not None and not hasattr(module, "__path__"):
         yield Path(module.__file__)
 
@@ -54,11 +56,12 @@ def _state(path: str) -> list[str | int]:
     return [path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
 
 
-def versions() -> dict[str, str]:
-    """Return what took part, by version."""
+def versions(contestants: Iterable[Contestant] = ()) -> dict[str, str]:
+    """Return what takes part, by version: a real QEMU, too, where one is among *contestants*."""
     names = ("blockops", "hypothesis", "attrs")
     ours = {name: version(name) for name in names}
-    return {"python": platform.python_version(), **ours, **plugged_in().versions}
+    real = {"qemu": qemu_version()} if any(one.entry.real for one in contestants) else {}
+    return {"python": platform.python_version(), **ours, **plugged_in().versions, **real}
 
 
 def _of(plain: object) -> str:

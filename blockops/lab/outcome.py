@@ -201,7 +201,7 @@ def results_of(settings: Settings, parts: list[Part], found: tuple[Found, ...]) 
     worlds |= {one.world.digest(): one.world for one in found}
     broken = sorted({sentence for part in parts for sentence in part.tally.broken})
     return Results(
-        versions=versions(),
+        versions=versions(part.contestant for part in parts),
         seed=settings.seed,
         settings=attrs.asdict(settings),
         coverage=tuple(_coverage(settings, part, part.surveyed) for part in parts if part.surveyed),

@@ -40,14 +40,15 @@ def parts_of(settings: Settings, contestants: tuple[Contestant, ...]) -> list[Pa
         if not settings.use_cases or use_case.id in settings.use_cases
         for depth, world in _worlds(settings, use_case)
         for part in _parts(settings, contestant, use_case, depth, world)
+        if not contestant.entry.real or _is_for_real(part)
     ]
 
 
 def chosen(settings: Settings, contestant: Contestant) -> bool:
-    """Whether the settings ask for this contestant."""
+    """Whether the settings ask for this contestant: a real QEMU only where it is named."""
     names = settings.contestants
     return (
-        (not names or contestant.entry.id in names or contestant.id in names)
+        (contestant.entry.id in names or contestant.id in names if names else not contestant.entry.real)
         and (not settings.profiles or contestant.profile.value in settings.profiles)
         and (not settings.managers or contestant.manager.value in settings.managers)
     )
@@ -139,6 +140,12 @@ def _orders(settings: Settings, contestant: Contestant, setting: Setting) -> Ite
     yield Part(setting, contestant, Depth.ORDERS, scope)
     if use_case in policy.crossing:
         yield Part(setting, contestant, Depth.CROSSED, scope)
+
+
+def _is_for_real(part: Part) -> bool:
+    """Whether it can be asked of a real QEMU: one fault at most, in the standard world."""
+    single = not part.depth.alone and part.depth is not Depth.PAIRS
+    return single and part.setting.world.standard
 
 
 def _is_at_an_end(contestant: Contestant) -> bool:

@@ -156,6 +156,7 @@ def own_workers(number: int, prepare: Callable[[], object]) -> Iterator[Executor
         finally:
             for process in processes:
                 process.terminate()
+            _wait(processes)
 
 
 def _wait(processes: Iterable[BaseProcess]) -> None:

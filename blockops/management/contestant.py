@@ -57,7 +57,7 @@ class Entry:
     *page*: whether it is one of the wiki page's four.  *programs* has all our use cases for every manager.
     *recover* is what a new management process runs first: after the death of the one before, with its
     notes or without them, and after a crash of the hypervisor before the machine is started on what the
-    configuration then names.
+    configuration then names.  *real*: a real QEMU carries out its commands, and *make* is not asked.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Entry:
     profiles: tuple[Profile, ...]
     programs: Mapping[Manager, Mapping[str, Program | Inexpressible]]
     recover: Mapping[Manager, Program]
+    real: bool = False
 
 
 @attrs.frozen

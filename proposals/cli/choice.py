@@ -17,9 +17,10 @@ from blockops.lab.compare import Settings
 from blockops.lab.faults import GROUPS
 from blockops.lab.given import open_given
 from blockops.lab.plan import chosen
+from blockops.lab.qemu.process import demand_programs
 from blockops.management.contestant import Manager
 from blockops.management.use_cases import USE_CASES
-from proposals.catalogue import contestants
+from proposals.catalogue import everybody
 from proposals.claims.page import CLAIMS
 from proposals.cli.exits import Unusable
 from proposals.scenarios.wild import SCENARIOS
@@ -77,8 +78,7 @@ def _kinds() -> list[str]:
 
 
 def _contestant_names() -> list[str]:
-    everybody = contestants()
-    return [*dict.fromkeys(one.entry.id for one in everybody), *(one.id for one in everybody)]
+    return [*dict.fromkeys(one.entry.id for one in everybody()), *(one.id for one in everybody())]
 
 
 known_contestants = _known("contestant", _contestant_names, "contestants")
@@ -112,8 +112,10 @@ def made(asked: Mapping[str, Any]) -> Settings:
         scenarios=asked["scenarios"],
     )
     settings = _as_in_scenarios(settings)
-    if not any(chosen(settings, one) for one in contestants()):
+    asked_for = [one for one in everybody() if chosen(settings, one)]
+    if not asked_for:
         raise Unusable("no contestant is of every kind that was asked for (blockops list contestants)")
+    demand_programs(asked_for)
     # A drawn world meets faults of every kind.
     return attrs.evolve(settings, examples=0) if settings.faults else settings
 

@@ -22,7 +22,7 @@ from blockops.lab.results import Claim, Results, Timing
 from blockops.lab.store import Store
 from blockops.lab.workers import Batch, Errand, own_workers
 from blockops.report.summary import summarise
-from proposals.catalogue import contestants
+from proposals.catalogue import contestants, everybody
 from proposals.claims.cost import costs, efforts
 from proposals.cli import choice, screen
 from proposals.cli.answering import answers
@@ -175,7 +175,7 @@ def _run(settings: Settings, store: Store, workers: Executor | None) -> Results:
     """Run the comparison, watched, and add what only a clock can know."""
     started, begin = datetime.now(UTC), time.monotonic()
     with screen.watching(LAWS) as watcher:
-        results = compare(settings, contestants, watcher, executor=workers, store=store)
+        results = compare(settings, everybody, watcher, executor=workers, store=store)
     results = _with_claims(results, settings)
     seconds = round(time.monotonic() - begin, 3)
     return attrs.evolve(results, timing=Timing(started.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds))

@@ -8,7 +8,7 @@ import click
 from blockops.lab.faults import GROUPS
 from blockops.lab.laws import LAWS
 from blockops.management.use_cases import USE_CASES
-from proposals.catalogue import contestants
+from proposals.catalogue import everybody
 from proposals.claims.page import CLAIMS
 from proposals.scenarios.wild import SCENARIOS
 
@@ -16,7 +16,7 @@ Entry = Mapping[str, str]
 
 
 def _contestants() -> list[Entry]:
-    return [{"id": one.id, "says": one.entry.title, "author": one.entry.author} for one in contestants()]
+    return [{"id": one.id, "says": one.entry.title, "author": one.entry.author} for one in everybody()]
 
 
 def _use_cases() -> list[Entry]:

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
+from blockops.lab.qemu.process import demand_programs
 from blockops.lab.replay import Replayed, replay
 from blockops.lab.results import World
 from blockops.lab.spelling import is_spelled
 from blockops.report.case import case_name
 from blockops.report.document import UnreadableReport, from_text
 from blockops.report.terminal import print_replay
-from proposals.catalogue import contestants
+from proposals.catalogue import everybody
 from proposals.cli import choice, screen
 from proposals.cli.exits import CoreBroken, Unusable
 from proposals.cli.keep import keeping
@@ -62,10 +63,12 @@ def replay_command(case: str, folder: Path, keep: Path | None) -> None:
 
 def again(case: str, folder: Path) -> Replayed:
     """Run *case* again; where its world is drawn, the report in *folder* knows it."""
-    world = case_name(case).world
+    name = case_name(case)
+    demand_programs(one for one in everybody() if one.id == name.contestant)
+    world = name.world
     unknown = world and not is_spelled(world)
     worlds = _worlds(folder / "report.json") if unknown else {}
-    return replay(case, contestants(), worlds)
+    return replay(case, everybody(), worlds)
 
 
 def _worlds(path: Path) -> dict[str, World]:

@@ -17,7 +17,7 @@ from blockops.lab.results import Law, Results
 from blockops.lab.settings import Settings
 from blockops.lab.store import RunKey, Store, Told, UnwritableStore, open_store
 from blockops.report.document import from_text, laws_in, to_text
-from proposals.catalogue import contestants
+from proposals.catalogue import everybody
 from proposals.cli.exits import CannotWrite
 
 NAME = "results.sqlite"
@@ -25,7 +25,7 @@ NAME = "results.sqlite"
 
 def key_of(settings: Settings) -> RunKey:
     """Return by what a run of *settings* is known, as things stand."""
-    return run_key(settings, [one for one in contestants() if chosen(settings, one)])
+    return run_key(settings, [one for one in everybody() if chosen(settings, one)])
 
 
 @contextmanager

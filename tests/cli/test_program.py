@@ -14,7 +14,7 @@ from blockops.lab.laws import LAWS
 from blockops.lab.pairs import pairs_after
 from blockops.lab.results import Results
 from blockops.report.document import to_text
-from proposals.catalogue import contestants
+from proposals.catalogue import everybody
 from tests.cli.program import PRETEND, REAL, assert_refused, begun, environment, pretend, run, visible
 from tests.lab.cases import case
 
@@ -75,7 +75,7 @@ def test_lists_are_what_the_lab_has() -> None:
         law.id for law in LAWS
     ]
     assert [entry["id"] for entry in json.loads(run("list", "contestants", "--json").stdout)] == [
-        contestant.id for contestant in contestants()
+        contestant.id for contestant in everybody()
     ]
 
 

@@ -175,4 +175,5 @@ FAMILY = Family(
     _parse,
     _listed,
     "devices that are unfit, or come and go",
+    ours=True,
 )

@@ -191,7 +191,8 @@ class Family:
     *groups* are what `--fault` may choose, each with a sentence; *parse* returns the fault that prints as
     a text, or None where it is not of this family; *listed* yields all that a setting has.  *noun* is
     what the report counts its cases as, in the plural; without one it counts each group by its name.
-    *by_name*: a setting has them only where one of their groups is asked for.
+    *by_name*: a setting has them only where one of their groups is asked for.  *ours*: they befall our own
+    hypervisor alone, no real QEMU.
     """
 
     groups: Mapping[str, str]
@@ -199,6 +200,7 @@ class Family:
     listed: Lister
     noun: str = ""
     by_name: bool = False
+    ours: bool = False
 
 
 def numbered(text: str, prefix: str) -> int | None:

@@ -145,7 +145,7 @@ class Trouble:
         self.again |= hit
         if not self._clear:
             self.within |= hit
-        if not self._goes_on() or scope_of(self.fault.kind) not in hit:
+        if not self.goes_on or scope_of(self.fault.kind) not in hit:
             return False
         self.beyond = self.beyond or self._clear
         return True
@@ -154,7 +154,9 @@ class Trouble:
         """Note that trouble which lasts until it is cleared is over now, if it has begun."""
         self._clear = self._clear or self.first is not None
 
-    def _goes_on(self) -> bool:
+    @property
+    def goes_on(self) -> bool:
+        """Whether it strikes again whatever the same trouble would hit, once it has begun."""
         return self.fault.span is Span.LASTING or (self.fault.span is Span.CLEARED and not self._clear)
 
 

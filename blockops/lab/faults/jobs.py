@@ -57,4 +57,5 @@ FAMILY = Family(
     _parse,
     _listed,
     "cancelled jobs",
+    ours=True,
 )

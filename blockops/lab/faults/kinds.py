@@ -69,7 +69,7 @@ LOSES_NOTHING = frozenset({"flush", "sync"})
 MUTATING = frozenset({"create", "write", "truncate", "rename", "unlink"})
 """The operations that change what a killed process leaves behind."""
 
-_WHOLE_HOST: dict[Kind, frozenset[str]] = {
+WHOLE_HOST: dict[Kind, frozenset[str]] = {
     Kind.ENOSPC: frozenset({"create", "write", "truncate", "flush", "rename", "sync"}),
     Kind.EDQUOT: frozenset({"create", "write", "truncate", "flush", "rename", "sync"}),
     Kind.EROFS: frozenset({"create", "rename", "unlink"}),
@@ -83,7 +83,7 @@ _FULL = "full"
 
 def scope_of(kind: Kind) -> str:
     """Return the name of what a lasting *kind* goes on to hit: equal names, equal hits."""
-    return _FULL if kind in (Kind.ENOSPC, Kind.EDQUOT) else kind.value if kind in _WHOLE_HOST else ONE_FILE
+    return _FULL if kind in (Kind.ENOSPC, Kind.EDQUOT) else kind.value if kind in WHOLE_HOST else ONE_FILE
 
 
 def scopes(first: HostOperation, later: HostOperation) -> frozenset[str]:
@@ -97,7 +97,7 @@ def scopes(first: HostOperation, later: HostOperation) -> frozenset[str]:
 
 
 _SCOPES_OF: dict[str, frozenset[str]] = {
-    operation: frozenset(scope_of(kind) for kind, hit in _WHOLE_HOST.items() if operation in hit)
+    operation: frozenset(scope_of(kind) for kind, hit in WHOLE_HOST.items() if operation in hit)
     for operation in KINDS_OF
 }
 

@@ -1,0 +1,1 @@
+"""Real QEMU, driven by the programs that drive our models of it."""
